@@ -1,0 +1,51 @@
+# afflux: what a developer types. `make` alone lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv with the locked Python packages
+	@$(BIN)/afflux stack fetch
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> setup: virtual environment in $(VENV) (Python packages from requirements.lock, by hash)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "afflux needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=python3.12 or such."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## three shards, live load, a fourth shard, a killed sink, and proof that all is equal
+	@$(BIN)/afflux demo
+
+lint: $(STAMP) ## ruff and mypy --strict
+	@echo "==> lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint ## lint, types, unit and contract tests: under a minute
+	@echo "==> unit and contract tests"
+	@$(BIN)/pytest -q -m "not stack" tests/unit tests/contract
+
+test: setup lint ## everything, on the real stack
+	@echo "==> all tests"
+	@$(BIN)/pytest -q
+
+format: $(STAMP) ## format and mend what ruff can mend
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --all-extras --group dev pyproject.toml -o requirements.lock
+
+clean: ## stop the stack and remove what was made here
+	@test ! -x $(BIN)/afflux || $(BIN)/afflux stack down --purge || true
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,98 @@
+"""Every error that afflux raises on purpose.
+
+The tree:
+
+    AffluxError                 exit code 1: it was tried and failed
+    ├── UsageError              exit code 2: wrong flag, file or topology; nothing was touched
+    │   └── TopologyError       topology.yaml, with the line and the key
+    ├── StackError              the local stack: a part that does not start, a port in use, a download
+    ├── ServerError             a server said no, or nothing at all
+    │   ├── ConnectError        Kafka Connect
+    │   ├── SourceError         a shard's PostgreSQL
+    │   ├── RegistryError       the schema registry
+    │   ├── KafkaError          the broker
+    │   └── SinkError           the target
+    │       └── Fenced          another worker holds these positions now
+    ├── DecodeError             bytes that are not the event they should be
+    └── UnsupportedTypeError    a column's type has no exact place in the target
+
+A message says what happened and where; `hint` says what to do next.
+"""
+
+from typing import ClassVar
+
+
+class AffluxError(Exception):
+    """What happened and where, with a hint for the person who reads it.
+
+    Args:
+        message: what and where, one sentence, no secret in it.
+        hint: what to do next; empty when there is nothing better than the message.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AffluxError):
+    """A wrong flag, file or topology; nothing was touched."""
+
+    exit_code = 2
+
+
+class TopologyError(UsageError):
+    """topology.yaml can't be used; the message names file, line and key."""
+
+
+class StackError(AffluxError):
+    """The local stack: a part that does not start, a port in use, a download that fails."""
+
+
+class ServerError(AffluxError):
+    """A server said no, or did not answer.
+
+    Args:
+        message: what and where.
+        hint: what to do next.
+        transient: whether trying again later may help (no answer, too busy, restarting).
+    """
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+
+
+class ConnectError(ServerError):
+    """Kafka Connect refused a request or did not answer."""
+
+
+class SourceError(ServerError):
+    """A shard's PostgreSQL refused a request or did not answer."""
+
+
+class RegistryError(ServerError):
+    """The schema registry refused a request or did not answer."""
+
+
+class KafkaError(ServerError):
+    """The broker refused a request or did not answer."""
+
+
+class SinkError(ServerError):
+    """The target refused a request or did not answer."""
+
+
+class Fenced(SinkError):  # noqa: N818 - a state one is in, the field's own word
+    """Another worker has claimed these positions: nothing was written, and nothing may be."""
+
+
+class DecodeError(AffluxError):
+    """Bytes that are not the event they should be: the message names topic, partition and offset."""
+
+
+class UnsupportedTypeError(AffluxError):
+    """A column's type has no exact place in the target: the message names table, column and type."""
