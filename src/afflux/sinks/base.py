@@ -1,0 +1,140 @@
+"""The contract between the stream and a target.
+
+A sink keeps its own state beside its data: where it stands in each partition, and who may move that.
+`apply` is the whole promise: rows and positions become durable together, or nothing does.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import polars as pl
+
+from afflux.types.postgres import PgType
+
+SHARD = "afflux.shard"
+"""Frame column: the shard's name (text)."""
+LSN = "afflux.lsn"
+"""Frame column: the position in the shard's WAL (integer)."""
+SOURCE_TS = "afflux.source_ts"
+"""Frame column: the source's commit time (microseconds since 1970, integer)."""
+DELETED = "afflux.deleted"
+"""Frame column: whether the row is gone (boolean)."""
+META = (SHARD, LSN, SOURCE_TS, DELETED)
+
+
+def unchanged(column: str) -> str:
+    """Name the frame column that says where a value is unchanged and not known (boolean)."""
+    return f"afflux.unchanged.{column}"
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class Span(NamedTuple):
+    """The offsets that a batch takes a partition through: from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+class TableName(NamedTuple):
+    """A table of the target."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumn:
+    """A column that a target table has to have."""
+
+    name: str
+    type: PgType
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """All rows of a shard older than `lsn` are gone."""
+
+    shard: str
+    lsn: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableChanges:
+    """The net effect of a batch on one target table.
+
+    Attributes:
+        table: where.
+        columns: the source's columns, the key's among them.
+        key: the names of the key's columns, in the key's order.
+        rows: at most one row a shard and key: the columns of `META`, the source's columns (of a
+            deleted row, only the key's hold values), and for each column with an unknown
+            unchanged value a column named by `unchanged`.
+        truncates: applied before the rows.
+    """
+
+    table: TableName
+    columns: tuple[TargetColumn, ...]
+    key: tuple[str, ...]
+    rows: pl.DataFrame
+    truncates: tuple[Truncate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The events between two positions, folded; applied whole or not at all."""
+
+    spans: Mapping[Partition, Span]
+    tables: tuple[TableChanges, ...] = ()
+    events: int = 0
+    """How many events were folded into it."""
+
+
+class Sink(ABC):
+    """A target. One instance is used by one thread at a time."""
+
+    name: str
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect, and bring the sink's own state into being.
+
+        Raises:
+            SinkError: the target can't be used; `transient` when it may be later.
+        """
+
+    @abstractmethod
+    def claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Take partitions over from whoever had them, and return the next offset of each.
+
+        From now on a batch of any other worker on one of these partitions is refused.
+        A partition never seen before stands at 0.
+
+        Raises:
+            SinkError: the target did not answer.
+        """
+
+    @abstractmethod
+    def apply(self, batch: Batch) -> None:
+        """Make a batch durable: its rows and its positions, together.
+
+        Returning means that it is durable. Applying a batch that was durable already changes nothing.
+
+        Raises:
+            Fenced: another worker has claimed one of the partitions since; nothing was written.
+            SinkError: nothing was written, or (when `transient`) it is not known; apply it again.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the target. What was not applied is not."""
