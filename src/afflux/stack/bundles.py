@@ -1,0 +1,51 @@
+"""The JVM parts of the stack: which there are, and which exact files each is made of.
+
+`connectors/jvm.lock` names every file by its Maven coordinates, with its SHA-256 and size, so that a clone of
+today and of next year run the same bytes. `python -m afflux.stack.lock` (part of `make lock`) renews it.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from afflux.assets import asset
+
+LOCK = ("connectors", "jvm.lock")
+
+
+class LockedFile(BaseModel):
+    """One file of a Maven repository: `group:artifact:version[:type[:classifier]]`, hash, and size in bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coordinates: str
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The file's name, such as `kafka-clients-4.3.1.jar`."""
+        return self.path.rsplit("/", 1)[1]
+
+    @property
+    def path(self) -> str:
+        """The file's path in any Maven repository (Maven's repository layout)."""
+        group, artifact, version, *rest = self.coordinates.split(":")
+        kind = rest[0] if rest else "jar"
+        classifier = f"-{rest[1]}" if len(rest) > 1 else ""
+        return f"{group.replace('.', '/')}/{artifact}/{version}/{artifact}-{version}{classifier}.{kind}"
+
+
+class Lock(BaseModel):
+    """The whole of `connectors/jvm.lock`: bundle name -> its files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bundles: dict[str, list[LockedFile]]
+
+    def files(self) -> list[LockedFile]:
+        """Every file once, in a stable order, whichever bundles share it."""
+        return list({file.coordinates: file for files in self.bundles.values() for file in files}.values())
+
+
+def load_lock() -> Lock:
+    """Read the lock that this version of afflux was made with."""
+    return Lock.model_validate_json(asset(*LOCK).read_text())

@@ -1,0 +1,1 @@
+"""The parts of the stack: one file a kind of server."""

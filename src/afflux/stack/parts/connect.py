@@ -1,0 +1,132 @@
+"""Kafka Connect in distributed mode: one worker, or several of one group."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import requests
+
+from afflux.assets import asset
+from afflux.stack import java
+from afflux.stack.bundles import Lock, load_lock
+from afflux.stack.cache import cache_folder, maven_folder, unpacked
+from afflux.stack.parts.base import NotReady, Part
+from afflux.stack.parts.kafka import LARGEST_MESSAGE
+from afflux.stack.ports import HOST
+from afflux.stack.process import Launch
+
+OWN_PLUGIN = "afflux-connect-plugin.jar"
+GROUP = "afflux-connect"
+
+
+class Connect(Part):
+    """One worker of Kafka Connect."""
+
+    after: ClassVar[Sequence[str]] = ("kafka", "registry")
+
+    @property
+    def url(self) -> str:
+        """Where its REST API is."""
+        return f"http://{HOST}:{self.port}"
+
+    def prepare(self) -> None:
+        """Write the worker's configuration."""
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "connect.properties").write_text(java.properties(self._settings()))
+
+    def launch(self) -> Launch:
+        """Return the worker's command. Its environment is the user's, for `${env:...}` in connector configs."""
+        options = ["-Xms128m", java.logging_option(self.folder)]
+        main = "org.apache.kafka.connect.cli.ConnectDistributed"
+        run = ["-cp", java.class_path(load_lock(), "connect"), main, str(self.folder / "connect.properties")]
+        return Launch(java.command("512m", options, run), dict(os.environ), self.folder)
+
+    def answer(self) -> None:
+        """Ask for the connectors, which a worker knows once it is a member of its group."""
+        try:
+            answer = requests.get(f"{self.url}/connectors", timeout=5)
+        except requests.RequestException as error:
+            raise NotReady("it does not answer yet") from error
+        if answer.status_code != requests.codes.ok:
+            raise NotReady(f"it answers HTTP {answer.status_code}")
+
+    def _settings(self) -> dict[str, str | int]:
+        ports = self.state.spec.ports
+        converter = {
+            "": "io.apicurio.registry.utils.converter.AvroConverter",
+            ".apicurio.registry.url": f"http://{HOST}:{ports['registry']}/apis/registry/v2",
+            ".apicurio.registry.as-confluent": "true",
+            ".apicurio.registry.use-id": "contentId",
+            ".apicurio.registry.headers.enabled": "false",
+            ".apicurio.registry.auto-register": "true",
+        }
+        return {
+            "bootstrap.servers": f"{HOST}:{ports['kafka']}",
+            "group.id": GROUP,
+            "listeners": f"http://{HOST}:{self.port}",
+            "rest.advertised.host.name": HOST,
+            "rest.advertised.port": self.port,
+            "plugin.path": str(self.state.folder / "plugins"),
+            "plugin.discovery": "service_load",
+            **{f"key.converter{key}": value for key, value in converter.items()},
+            **{f"value.converter{key}": value for key, value in converter.items()},
+            "config.providers": "file,env",
+            "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+            "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+            "exactly.once.source.support": "enabled",
+            "connector.client.config.override.policy": "All",
+            "offset.flush.interval.ms": 2000,
+            "scheduled.rebalance.max.delay.ms": 2000,
+            "producer.max.request.size": LARGEST_MESSAGE,
+            "consumer.max.partition.fetch.bytes": LARGEST_MESSAGE,
+            "config.storage.topic": "connect-configs",
+            "config.storage.replication.factor": 1,
+            "offset.storage.topic": "connect-offsets",
+            "offset.storage.replication.factor": 1,
+            "offset.storage.partitions": 2,
+            "status.storage.topic": "connect-status",
+            "status.storage.replication.factor": 1,
+            "status.storage.partitions": 2,
+        }
+
+
+def assemble_plugins(folder: Path) -> None:
+    """Make the folder that the workers' `plugin.path` names: one folder a plugin, its jars as links into the cache.
+
+    afflux's own plugin, once it has been made, lies in Debezium's folder: a custom converter is looked for there.
+
+    Args:
+        folder: where to; what is there is replaced.
+    """
+    lock = load_lock()
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="plugins.part-") as making:
+        debezium = Path(making) / "new" / "debezium-connector-postgres"
+        converter = Path(making) / "new" / "apicurio-converter"
+        for plugin in (debezium, converter):
+            plugin.mkdir(parents=True)
+        _link(debezium, [*unpacked(lock.bundles["debezium"][0]).glob("*.jar"), *_own_plugin()])
+        _link(converter, _jars(lock, "converter"))
+        # The worker finds plugins by their service files alone, which is fast; this jar brings none.
+        with zipfile.ZipFile(converter / "services.jar", "w") as services:
+            name = "META-INF/services/org.apache.kafka.connect.storage.Converter"
+            services.writestr(name, "io.apicurio.registry.utils.converter.AvroConverter\n")
+        if folder.exists():
+            folder.rename(Path(making) / "old")
+        debezium.parent.rename(folder)
+
+
+def _link(folder: Path, jars: Sequence[Path]) -> None:
+    for jar in jars:
+        (folder / jar.name).symlink_to(jar)
+
+
+def _jars(lock: Lock, bundle: str) -> list[Path]:
+    return [maven_folder() / file.path for file in lock.bundles[bundle]]
+
+
+def _own_plugin() -> list[Path]:
+    places = [cache_folder() / "plugin" / OWN_PLUGIN, asset("connectors") / "plugin" / "build" / OWN_PLUGIN]
+    return [place for place in places if place.exists()][:1]

@@ -1,0 +1,206 @@
+"""PostgreSQL: the shards, the warehouse, and the registry's own storage."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from afflux.errors import StackError
+from afflux.stack.account import Account, postgres_account, postgres_folder, postgres_programs
+from afflux.stack.parts.base import NotReady, Part
+from afflux.stack.ports import HOST
+from afflux.stack.process import Launch
+
+COMMON: dict[str, str] = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",  # paths of sockets are limited to about 100 bytes; state folders are not
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+    "fsync": "off",  # data survives the death of every process, not of the machine: right for a throwaway stack
+    "full_page_writes": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+
+
+class Postgres(Part):
+    """A PostgreSQL server with one database and the role that owns it."""
+
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
+    stop_signals: ClassVar[Sequence[signal.Signals]] = (signal.SIGINT, signal.SIGQUIT)
+    database: str
+    owner: str
+    """The role that owns the database."""
+    owner_password: str
+    """Whose password it is in the secrets."""
+    settings: ClassVar[dict[str, str]] = {}
+
+    def url(self, user: str, whose: str) -> str:
+        """Return the database's address with a user and that user's password."""
+        return f"postgresql://{user}:{self.state.password(whose)}@{HOST}:{self.port}/{self.database}"
+
+    def prepare(self) -> None:
+        """Make the data folder, and write the configuration with the port of today."""
+        account = postgres_account()
+        data = self._home(account) / self.name
+        if not data.exists():
+            self._initdb(data, account)
+        settings = COMMON | {"port": str(self.port)} | self.settings
+        (data / "postgresql.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
+        _remove_stale_pid_file(data)
+
+    def launch(self) -> Launch:
+        """Return the command of the server itself, without pg_ctl between."""
+        account = postgres_account()
+        home = self._home(account)
+        programs = postgres_programs(self.state.spec.postgres, home, account)
+        data = home / self.name
+        return Launch([str(programs / "postgres"), "-D", str(data)], _environment(), data, account)
+
+    def answer(self) -> None:
+        """Make roles and database if they are not there, and let the owner ask for a row."""
+        try:
+            with self._connect("postgres", "postgres", "postgres") as admin:
+                self.grant(admin)
+            with self._connect(self.owner, self.owner_password, self.database) as connection:
+                connection.execute("select 1")
+        except psycopg.OperationalError as error:
+            raise NotReady(str(error).strip().splitlines()[-1]) from error
+
+    def grant(self, admin: psycopg.Connection) -> None:
+        """Make the owner and the database, if they are not there.
+
+        Args:
+            admin: the superuser's connection, in autocommit mode.
+        """
+        self.role(admin, self.owner, self.owner_password, "login")
+        if not admin.execute("select 1 from pg_database where datname = %s", [self.database]).fetchone():
+            names = sql.Identifier(self.database), sql.Identifier(self.owner)
+            admin.execute(sql.SQL("create database {} owner {}").format(*names))
+
+    def role(self, admin: psycopg.Connection, name: str, whose: str, attributes: str) -> None:
+        """Make a role with its password, if it is not there.
+
+        The password goes over the wire as its SCRAM verifier, so that no server log can hold it.
+        """
+        if admin.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
+            return
+        password = self.state.password(whose).encode()
+        verifier = admin.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
+        statement = sql.SQL("create role {} with {} password {}")
+        admin.execute(statement.format(sql.Identifier(name), sql.SQL(attributes), sql.Literal(verifier)))  # type: ignore[arg-type] # attributes are constants of this room
+
+    def _connect(self, user: str, whose: str, database: str) -> psycopg.Connection:
+        return psycopg.connect(
+            host=HOST,
+            port=self.port,
+            user=user,
+            password=self.state.password(whose),
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def _home(self, account: Account | None) -> Path:
+        return self.state.spec.postgres_folder or postgres_folder(self.state.folder, account)
+
+    def _initdb(self, data: Path, account: Account | None) -> None:
+        programs = postgres_programs(self.state.spec.postgres, data.parent, account)
+        making = Path(tempfile.mkdtemp(prefix=f"{self.name}.part-", dir=data.parent))
+        password = making / "password"
+        password.touch(mode=0o600)
+        password.write_text(self.state.password("postgres"))
+        identity = {}
+        if account:
+            identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
+            for path in (making, password):
+                os.chown(path, account.uid, account.gid)
+        options = ["--username=postgres", "--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", "--no-sync"]
+        command = [str(programs / "initdb"), "-D", str(making / "data"), *options, f"--pwfile={password}"]
+        done = subprocess.run(
+            command, env=_environment(), cwd=making, capture_output=True, text=True, check=False, **identity
+        )
+        if done.returncode == 0:
+            (making / "data").rename(data)
+        shutil.rmtree(making)
+        if done.returncode != 0:
+            raise StackError(f"{self.name}: initdb failed: {done.stderr.strip()[-500:]}")
+
+
+class Shard(Postgres):
+    """A source database: logical decoding on, and a role for Debezium that is no superuser."""
+
+    database = "app"
+    owner = "app"
+    owner_password = "app"  # noqa: S105 - whose, not what
+    settings: ClassVar[dict[str, str]] = {
+        "wal_level": "logical",
+        "max_wal_senders": "20",
+        "max_replication_slots": "20",
+    }
+
+    def grant(self, admin: psycopg.Connection) -> None:
+        """Make the owner of the application's tables, and `cdc`, which replicates and publishes them.
+
+        A publication takes a table only from its owner, so `cdc` inherits the owner's rights (without becoming it).
+        The owner may end sessions, drop slots and make roles and databases, as an operator does; it is no superuser.
+        """
+        super().grant(admin)
+        self.role(admin, "cdc", "cdc", "login replication")
+        admin.execute("alter role app createrole createdb replication")
+        admin.execute("grant pg_monitor, pg_signal_backend, pg_checkpoint to app")
+        admin.execute("grant app to cdc with inherit true, set false")
+
+    def answer(self) -> None:
+        """Let the role that Debezium uses ask for a row, too."""
+        super().answer()
+        with self._connect("cdc", "cdc", self.database) as connection:
+            connection.execute("select 1")
+
+
+class Warehouse(Postgres):
+    """The target."""
+
+    database = "dw"
+    owner = "afflux"
+    owner_password = "warehouse"  # noqa: S105 - whose, not what
+    settings: ClassVar[dict[str, str]] = {"shared_buffers": "128MB", "work_mem": "16MB", "max_wal_size": "2GB"}
+
+
+class RegistryStorage(Postgres):
+    """Where the registry keeps its schemas: its own server, so that the warehouse can be lost without it."""
+
+    database = "registry"
+    owner = "registry"
+    owner_password = "registry"  # noqa: S105 - whose, not what
+    settings: ClassVar[dict[str, str]] = {"shared_buffers": "16MB"}
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the user's: a PGPORT or PGDATA there would reach the server."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _remove_stale_pid_file(data: Path) -> None:
+    """Remove the pid file of a killed server when its pid now belongs to an unrelated process.
+
+    PostgreSQL itself takes over the file of a dead pid, and waits for nobody; but a reused pid of the same account
+    (another shard's) makes it refuse to start. A server's process works in its data folder, so that tells them apart.
+    """
+    path = data / "postmaster.pid"
+    try:
+        pid = int(path.read_text().splitlines()[0])
+        working_in = psutil.Process(pid).cwd()
+    except (FileNotFoundError, ValueError, IndexError, psutil.Error):
+        return
+    if Path(working_in) != data:
+        path.unlink()

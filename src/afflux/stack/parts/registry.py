@@ -1,0 +1,61 @@
+"""Apicurio Registry, on its PostgreSQL storage: the one that keeps its ids through a `kill -9`."""
+
+import os
+from collections.abc import Sequence
+from typing import ClassVar
+
+import requests
+
+from afflux.stack import java
+from afflux.stack.bundles import load_lock
+from afflux.stack.cache import unpacked
+from afflux.stack.parts.base import NotReady, Part
+from afflux.stack.ports import HOST
+from afflux.stack.process import Launch
+
+
+class Registry(Part):
+    """The schema registry."""
+
+    after: ClassVar[Sequence[str]] = ("registry-db",)
+
+    @property
+    def url(self) -> str:
+        """Where its Confluent-compatible API is."""
+        return f"http://{HOST}:{self.port}/apis/ccompat/v7"
+
+    def prepare(self) -> None:
+        """Make the working folder."""
+        self.folder.mkdir(exist_ok=True)
+
+    def launch(self) -> Launch:
+        """Return the registry's command; its password travels in the environment, which only its owner reads."""
+        storage = self.state.spec.ports["registry-db"]
+        environment = {
+            "QUARKUS_HTTP_HOST": HOST,
+            "QUARKUS_HTTP_PORT": str(self.port),
+            "QUARKUS_MANAGEMENT_ENABLED": "false",
+            "QUARKUS_LOG_CONSOLE_COLOR": "false",
+            "QUARKUS_LOG_LEVEL": "INFO",
+            "APICURIO_STORAGE_KIND": "sql",
+            "APICURIO_STORAGE_SQL_KIND": "postgresql",
+            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{HOST}:{storage}/registry",
+            "APICURIO_DATASOURCE_USERNAME": "registry",
+            "APICURIO_DATASOURCE_PASSWORD": self.state.password("registry"),
+            "APICURIO_DATASOURCE_JDBC_INITIAL_SIZE": "2",
+            "APICURIO_DATASOURCE_JDBC_MIN_SIZE": "2",
+            "APICURIO_DATASOURCE_JDBC_MAX_SIZE": "10",
+        }
+        options = ["-Xms48m", "-Xss512k", "-XX:TieredStopAtLevel=1"]  # asked once a schema: starting fast is worth more
+        jar = unpacked(load_lock().bundles["registry"][0]) / "quarkus-run.jar"
+        command = java.command("160m", options, ["-jar", str(jar)])
+        return Launch(command, dict(os.environ) | environment, self.folder)
+
+    def answer(self) -> None:
+        """Ask for the subjects, which are read from the storage."""
+        try:
+            answer = requests.get(f"{self.url}/subjects", timeout=5)
+        except requests.RequestException as error:
+            raise NotReady("it does not answer yet") from error
+        if answer.status_code != requests.codes.ok:
+            raise NotReady(f"it answers HTTP {answer.status_code}")

@@ -1,0 +1,121 @@
+"""One process of the stack: started detached, remembered in a file, found again, stopped.
+
+A process is known by its pid and its start time together, so a reused pid is never taken for it.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+from afflux.stack.account import Account
+
+_CHILDREN: dict[int, "subprocess.Popen[bytes]"] = {}
+"""Processes this one is the parent of: it has to collect them when they end."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a part is started: the command, what is added to its environment, and as whom."""
+
+    command: Sequence[str]
+    environment: dict[str, str]
+    folder: Path
+    account: Account | None = None
+
+
+class _Record(BaseModel):
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True)
+class Process:
+    """The place where a part's process is remembered, and the process if it is alive."""
+
+    record: Path
+    log: Path
+    stop_signals: Sequence[signal.Signals] = field(default=(signal.SIGTERM,))
+
+    def start(self, launch: Launch) -> None:
+        """Start the process in a session of its own, so that it outlives this one and no Ctrl-C reaches it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        account = launch.account
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                launch.command,
+                env=launch.environment,
+                cwd=launch.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **({"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}),
+            )
+        _CHILDREN[child.pid] = child
+        record = _Record(pid=child.pid, started=psutil.Process(child.pid).create_time())
+        making = self.record.with_suffix(".part")
+        making.write_text(record.model_dump_json())
+        making.replace(self.record)
+
+    def find(self) -> psutil.Process | None:
+        """Return the process if it is alive."""
+        try:
+            record = _Record.model_validate_json(self.record.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        child = _CHILDREN.get(record.pid)
+        if child is not None:
+            child.poll()
+        try:
+            process = psutil.Process(record.pid)
+            same = abs(process.create_time() - record.started) < 1
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def send(self, number: int) -> bool:
+        """Send a signal; return whether there was a process to send it to."""
+        process = self.find()
+        if process is None:
+            return False
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def stop(self, patience: float) -> None:
+        """Stop the process: each stop signal in turn, then SIGKILL; return when it is gone.
+
+        Args:
+            patience: seconds given to each signal before the next, harder one.
+        """
+        for number in (*self.stop_signals, signal.SIGKILL):
+            if not self.send(number) or self.gone(patience):
+                break
+        self.record.unlink(missing_ok=True)
+
+    def gone(self, patience: float) -> bool:
+        """Wait up to so many seconds for the process to end; return whether it has."""
+        process = self.find()
+        if process is None:
+            return True
+        try:
+            process.wait(patience)
+        except psutil.TimeoutExpired:
+            return self.find() is None
+        return True
+
+    def last_lines(self, count: int) -> str:
+        """Return the end of the part's log."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+        except FileNotFoundError:
+            return ""

@@ -1,0 +1,124 @@
+"""The state folder: what a stack consists of, its ports, its passwords, and where everything lies.
+
+    state.json          parts, ports, versions
+    secrets.properties  passwords, readable by the owner alone
+    topology.yaml       a topology that works with this stack
+    logs/               one log a part
+    run/                one record a running process
+    kafka/ registry/ connect-N/ plugins/ postgres/   the parts' own files
+"""
+
+import base64
+import secrets
+import shutil
+import uuid
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from afflux.errors import StackError
+
+PASSWORDS = ("postgres", "app", "cdc", "warehouse", "registry")
+"""Whose passwords there are: the superuser, the shards' two roles, the warehouse's and the registry's."""
+
+FOLDERS = ("logs", "run", "plugins", "kafka", "registry", "postgres")
+
+
+class Spec(BaseModel):
+    """What is in `state.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layout: Literal[1] = 1
+    cluster: str
+    """Kafka's cluster id."""
+    postgres: int = 16
+    postgres_folder: Path | None = None
+    shards: int = 0
+    workers: int = 0
+    ports: dict[str, int] = {}
+    """What listens where; a part's own name, or the part's name and a purpose."""
+    topology_hash: str = ""
+    """Of the topology.yaml written last: another content means that somebody edited it."""
+
+
+class State:
+    """The state folder and what it says."""
+
+    def __init__(self, folder: Path, spec: Spec) -> None:
+        self.folder = folder
+        self.spec = spec
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """Read the state of a folder; None: there has been no stack."""
+        try:
+            text = (folder / "state.json").read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return cls(folder, Spec.model_validate_json(text))
+        except ValueError as error:
+            raise StackError(
+                f"{folder / 'state.json'} is not a state that this version of afflux wrote",
+                hint="use the version that made it to bring it down, or choose another --state folder",
+            ) from error
+
+    @classmethod
+    def load_or_make(cls, folder: Path) -> Self:
+        """Read the state of a folder, or begin one."""
+        return cls.load(folder) or cls(folder, Spec(cluster=_cluster_id()))
+
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        making = self.folder / "state.json.part"
+        making.write_text(self.spec.model_dump_json(indent=2))
+        making.replace(self.folder / "state.json")
+
+    @property
+    def secrets_file(self) -> Path:
+        """The file with the passwords, in the form of Java properties."""
+        return self.folder / "secrets.properties"
+
+    @property
+    def topology_file(self) -> Path:
+        """The topology written for this stack."""
+        return self.folder / "topology.yaml"
+
+    def password(self, whose: str) -> str:
+        """Return a password; made at random when first asked for."""
+        return self._passwords()[f"{whose}_password"]
+
+    def make_passwords(self) -> None:
+        """Write the passwords, unless they are there."""
+        if self.secrets_file.exists():
+            return
+        making = self.secrets_file.with_suffix(".part")
+        making.unlink(missing_ok=True)
+        making.touch(mode=0o600)
+        making.write_text("".join(f"{whose}_password={secrets.token_urlsafe(18)}\n" for whose in PASSWORDS))
+        making.replace(self.secrets_file)
+
+    def remove(self) -> None:
+        """Remove every file of the stack; what others put into the folder stays."""
+        if self.spec.postgres_folder is not None:
+            shutil.rmtree(self.spec.postgres_folder, ignore_errors=True)
+        for name in (*FOLDERS, *(f"connect-{number}" for number in range(self.spec.workers))):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("topology.yaml", "secrets.properties", "secrets.part", "state.json.part", "state.json", "lock"):
+            (self.folder / name).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _passwords(self) -> dict[str, str]:
+        lines = self.secrets_file.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _cluster_id() -> str:
+    """Return a random id in Kafka's own form: a UUID in URL-safe base 64, not beginning with a dash."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
