@@ -1,5 +1,62 @@
-"""Placeholder until its room is built."""
+"""`afflux run`: the sink daemon."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from afflux import logs
+from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption
+from afflux.errors import UsageError
+from afflux.monitor.health import HealthServer
+from afflux.stream.daemon import Daemon
+from afflux.topology.model import Sink, Topology
+from afflux.topology.watch import Watched
+
+log = structlog.get_logger()
 
 
-def run() -> None:
-    """Not built yet."""
+def run(
+    topology: TopologyOption = DEFAULT_TOPOLOGY,
+    sink: Annotated[str, typer.Option(help="Which sink of the topology; needed where it has several.")] = "",
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="Apply what is there now, then leave with 0 (for cron, a Job, a test).")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Where /healthz, /readyz and /metrics are answered.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Apply the shards' changes to a target, until stopped.
+
+    Positions are kept in the target, in the same transactions as the rows, so that a daemon that is
+    killed goes on exactly where the target stands. Run more daemons to share the work. The topology is
+    reread every 10 s and on SIGHUP; SIGTERM finishes the batch in flight and leaves.
+    """
+    logs.configure(log_level)
+    follows = Watched(topology)
+    declared = follows.load()
+    chosen = _choose(declared, sink)
+    daemon = Daemon(declared, chosen, follows=follows)
+    health = HealthServer(host, port, daemon.alive, daemon.ready)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reread())
+    health.start()
+    log.info("running", topology=declared.name, sink=chosen.name, health=f"http://{host}:{health.port}")
+    try:
+        events = daemon.run(until_caught_up=until_caught_up)
+    finally:
+        health.stop()
+    log.info("stopped", events=events)
+
+
+def _choose(topology: Topology, name: str) -> Sink:
+    named = {sink.name: sink for sink in topology.sinks}
+    if not name and len(named) == 1:
+        return topology.sinks[0]
+    if name not in named:
+        given = f"no sink {name!r} in the topology" if name else "the topology has several sinks"
+        raise UsageError(given, hint=f"give one with --sink: {', '.join(named)}")
+    return named[name]

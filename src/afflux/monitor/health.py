@@ -1,0 +1,75 @@
+"""One port that answers `/healthz` (am I alive), `/readyz` (do I move) and `/metrics`."""
+
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from afflux.errors import UsageError
+from afflux.monitor.metrics import REGISTRY
+
+Probe = Callable[[], str]
+"""Gives the reason why not; empty when all is well."""
+
+
+class HealthServer:
+    """Serves the probes from a thread of its own.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        alive: says why the process should be restarted.
+        ready: says why it does not move at present.
+    """
+
+    def __init__(self, host: str, port: int, alive: Probe, ready: Probe) -> None:
+        routes = [
+            Route("/healthz", _answer(alive)),
+            Route("/readyz", _answer(ready)),
+            Route("/metrics", _metrics),
+        ]
+        config = uvicorn.Config(
+            Starlette(routes=routes), host=host, port=port, log_config=None, access_log=False, lifespan="off"
+        )
+        try:
+            self._socket = config.bind_socket()
+        except SystemExit:
+            raise UsageError(
+                f"port {port} on {host} is in use", hint="give another with --port, or 0 for a free one"
+            ) from None
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="health", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+
+
+def _answer(probe: Probe) -> Callable[[Request], Response]:
+    def answer(_request: Request) -> Response:
+        reason = probe()
+        return JSONResponse({"ok": not reason, "reason": reason or None}, status_code=503 if reason else 200)
+
+    return answer
+
+
+def _metrics(_request: Request) -> Response:
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

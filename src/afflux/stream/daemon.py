@@ -1,0 +1,281 @@
+"""The sink daemon: keeps a pipeline fed, follows the topology, and leaves in good order."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import structlog
+
+from afflux.clients.registry import Registry
+from afflux.clients.topics import Topics
+from afflux.errors import Fenced, KafkaError
+from afflux.monitor import metrics
+from afflux.sinks import make_sink
+from afflux.sinks.base import Partition
+from afflux.stream.decoder import Decoder
+from afflux.stream.intake import Intake
+from afflux.stream.pipeline import Pipeline
+from afflux.stream.router import Router
+from afflux.stream.subscription import prefixes, wanted_topics
+from afflux.topology.model import PostgresSink, Topology
+from afflux.topology.names import consumer_group
+from afflux.topology.secrets import resolve
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 0.05
+_POLL_MESSAGES = 10_000
+_DISCOVER_SECONDS = 3.0
+_TOPOLOGY_SECONDS = 10.0
+_REVOKE_SECONDS = 30.0
+_QUIET_WAIT_SECONDS = 10.0
+"""How long a wait may last before partitions are paused and polling goes on, to keep the membership."""
+_STUCK_SECONDS = 120.0
+
+
+class Follows(Protocol):
+    """What tells of a changed topology: `topology.watch.Watched`."""
+
+    def poll(self) -> Topology | None:
+        """Give the topology if it has changed since the last call."""
+        ...
+
+
+class Daemon:
+    """Runs one sink of a topology.
+
+    Args:
+        topology: the declared whole, its shards resolved.
+        sink: which of its sinks.
+        follows: tells of changes of the topology; None to follow none.
+    """
+
+    def __init__(self, topology: Topology, sink: PostgresSink, *, follows: Follows | None = None) -> None:
+        self._topology = topology
+        self._config = sink
+        self._follows = follows
+        self._kafka_properties = _resolved(topology.kafka.properties)
+        self._topics = Topics(topology.kafka.bootstrap_servers, self._kafka_properties)
+        registry = Registry(topology.registry.url, _resolved(topology.registry.properties))
+        self._schema_by_id = registry.schema
+        self._latest_schema = registry.latest_schema
+        self._group = consumer_group(topology, sink)
+        self._pipeline = Pipeline(self._decoder(), make_sink(sink, topology.name, self._group))
+        self._intake = self._join()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
+        self._discovery: Future[frozenset[str]] | None = None
+        self._stop = threading.Event()
+        self._reread = threading.Event()
+        self._applied: dict[Partition, int] = {}
+        self._next_discovery = self._next_topology = 0.0
+        self._lived = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask for the end: the batch in flight is finished, and the group is left."""
+        self._stop.set()
+
+    def reread(self) -> None:
+        """Ask for the topology to be read again now."""
+        self._reread.set()
+
+    def alive(self) -> str:
+        """Say why the process should be restarted; empty when it should not."""
+        idle = time.monotonic() - self._lived
+        return f"the main loop has not come round for {idle:.0f} s" if idle > _STUCK_SECONDS else ""
+
+    def ready(self) -> str:
+        """Say why nothing moves at present; empty when it does."""
+        if self._pipeline.waiting_for:
+            return self._pipeline.waiting_for
+        return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
+
+    def run(self, *, until_caught_up: bool = False) -> int:
+        """Run until stopped, or until what was there at the start is in the target.
+
+        Returns:
+            How many events were applied.
+
+        Raises:
+            AffluxError: something that waiting does not mend; nothing was lost, and positions stand.
+        """
+        events = 0
+        ends: Mapping[Partition, int] | None = None
+        self._keep_place(self._pipeline.open())
+        try:
+            while not self._stop.is_set():
+                self._lived = time.monotonic()
+                self._follow_topology()
+                self._follow_topics()
+                if ends is None and until_caught_up and self._known:
+                    ends = self._topics.end_offsets(self._intake.topics)
+                try:
+                    events += self._step()
+                except Fenced as fenced:
+                    self._rejoin(fenced)
+                if ends is not None and self._reached(ends):
+                    break
+            self._pipeline.drain(_REVOKE_SECONDS)
+            events += self._remember()
+        finally:
+            self._beside.shutdown(cancel_futures=True)
+            self._pipeline.drop()
+            self._intake.close()
+            self._pipeline.close()
+        return events
+
+    # --- one turn -------------------------------------------------------------------------------
+
+    def _step(self) -> int:
+        batch = self._config.batch
+        begun = time.monotonic()
+        while not self._stop.is_set():
+            raw = self._intake.gathered()
+            if len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes:
+                break
+            left = batch.seconds - (time.monotonic() - begun)
+            if left <= 0:
+                break
+            self._intake.poll(min(_POLL_MESSAGES, batch.rows - len(raw.messages)), min(left, _POLL_SECONDS))
+        if self._intake.gathered():
+            if self._pipeline.full and self._pipeline.oldest is not None:
+                self._keep_place(self._pipeline.oldest)
+            raw = self._intake.take()
+            if raw:
+                self._pipeline.submit(raw)
+        return self._remember()
+
+    def _remember(self) -> int:
+        events = 0
+        for batch in self._pipeline.durable():
+            events += batch.events
+            self._applied.update({partition: span.end for partition, span in batch.spans.items()})
+            self._intake.commit(batch.spans)
+        self._measure_lag()
+        return events
+
+    def _measure_lag(self) -> None:
+        metrics.PARTITIONS.set(len(self._intake.assigned))
+        shards = prefixes(self._topology)
+        lag = dict.fromkeys(shards.values(), 0)
+        for partition in self._intake.assigned:
+            high = self._intake.high_watermark(partition)
+            shard = next((s for p, s in shards.items() if partition.topic.startswith(f"{p}.")), None)
+            if high is not None and shard is not None and partition in self._applied:
+                lag[shard] += max(0, high - self._applied[partition])
+        for shard, offsets in lag.items():
+            metrics.LAG_EVENTS.labels(shard).set(offsets)
+
+    def _reached(self, ends: Mapping[Partition, int]) -> bool:
+        if not self._intake.topics:
+            return True
+        ours = self._intake.assigned
+        if not self._intake.assignments or self._pipeline.oldest is not None or self._intake.gathered():
+            return False
+        return all(self._applied.get(p, 0) >= end for p, end in ends.items() if p in ours)
+
+    def _keep_place(self, waited_for: "Future[Any]") -> None:
+        """Wait for a step on another thread; when it takes long, keep the membership of the group."""
+        begun = time.monotonic()
+        paused = False
+        while not waited_for.done() and not self._stop.is_set():
+            self._lived = time.monotonic()
+            if not paused and time.monotonic() - begun > _QUIET_WAIT_SECONDS:
+                self._intake.pause()
+                paused = True
+            if paused:
+                self._intake.poll(1, 0.2)
+            else:
+                _wait(waited_for, 0.2)
+        if paused:
+            self._intake.resume()
+        if waited_for.done() and waited_for is not self._pipeline.oldest:
+            waited_for.result()
+
+    # --- the group ------------------------------------------------------------------------------
+
+    def _join(self) -> Intake:
+        return Intake(
+            bootstrap_servers=self._topology.kafka.bootstrap_servers,
+            properties=self._kafka_properties,
+            group=self._group,
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+        )
+
+    def _assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        offsets = self._pipeline.claim(partitions).result()
+        self._applied.update(offsets)
+        return offsets
+
+    def _revoked(self, partitions: Sequence[Partition], lost: bool) -> None:
+        self._pipeline.drain(0.0 if lost else _REVOKE_SECONDS)
+        for partition in partitions:
+            self._applied.pop(partition, None)
+
+    def _rejoin(self, fenced: Fenced) -> None:
+        """Another worker has our partitions: drop what is in flight, and join the group anew."""
+        log.warning("fenced", reason=fenced.message)
+        self._pipeline.drop()
+        topics = self._intake.topics
+        self._intake.close()
+        self._applied.clear()
+        self._stop.wait(random.uniform(0.1, 2.0))  # noqa: S311 - jitter
+        self._intake = self._join()
+        self._intake.subscribe(topics)
+
+    # --- what is followed -----------------------------------------------------------------------
+
+    @property
+    def _known(self) -> bool:
+        return self._next_discovery > 0 and self._discovery is None
+
+    def _follow_topics(self) -> None:
+        """Subscribe to topics that have come into being; ask the broker beside the main loop."""
+        if self._discovery is None and time.monotonic() >= self._next_discovery:
+            self._discovery = self._beside.submit(self._discover, self._topology)
+        if self._discovery is not None and (self._discovery.done() or not self._intake.topics):
+            discovery, self._discovery = self._discovery, None
+            self._next_discovery = time.monotonic() + _DISCOVER_SECONDS
+            try:
+                topics = discovery.result()
+            except KafkaError as error:
+                if not error.transient:
+                    raise
+                log.warning("waiting", reason=error.message)
+                return
+            if topics != self._intake.topics:
+                log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
+                self._intake.subscribe(topics)
+
+    def _discover(self, topology: Topology) -> frozenset[str]:
+        return wanted_topics(topology, self._topics.names())
+
+    def _follow_topology(self) -> None:
+        if self._follows is None or not (self._reread.is_set() or time.monotonic() >= self._next_topology):
+            return
+        self._reread.clear()
+        self._next_topology = time.monotonic() + _TOPOLOGY_SECONDS
+        topology = self._follows.poll()
+        if topology is None:
+            return
+        log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
+        self._topology = topology
+        self._pipeline.decoder = self._decoder()
+        self._next_discovery = 0.0
+
+    def _decoder(self) -> Decoder:
+        return Decoder(self._schema_by_id, Router(self._topology), prefixes(self._topology))
+
+
+def _wait(future: "Future[Any]", seconds: float) -> None:
+    ended = threading.Event()
+    future.add_done_callback(lambda _: ended.set())
+    ended.wait(seconds)
+
+
+
+def _resolved(properties: Mapping[str, str]) -> dict[str, str]:
+    return {key: resolve(value) for key, value in properties.items()}

@@ -1,0 +1,215 @@
+"""Kafka's side of the stream: which partitions are ours, and their messages."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import confluent_kafka
+import structlog
+from confluent_kafka import Consumer, TopicPartition
+
+from afflux.errors import KafkaError
+from afflux.sinks.base import Partition, Span
+
+log = structlog.get_logger()
+
+_SETTINGS: dict[str, Any] = {
+    # Positions live in the target; Kafka's own are written for lag tools and never read.
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # Never silently start elsewhere: an offset that is gone is an error to be said.
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "partition.assignment.strategy": "cooperative-sticky",
+    # The end of a partition moves positions past transaction markers.
+    "enable.partition.eof": True,
+    # A killed worker's partitions are taken over after this; heartbeats do not depend on our own threads.
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 2_000,
+    "max.poll.interval.ms": 300_000,
+    "fetch.wait.max.ms": 100,
+    "queued.max.messages.kbytes": 131_072,
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "allow.auto.create.topics": False,
+}
+
+_QUIET = logging.getLogger("afflux.librdkafka")
+
+
+@dataclass(slots=True)
+class Raw:
+    """Messages on their way to become a batch."""
+
+    messages: list[Any] = field(default_factory=list)
+    spans: dict[Partition, Span] = field(default_factory=dict)
+    bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.spans)
+
+
+class Intake:
+    """A member of the consumer group.
+
+    Args:
+        bootstrap_servers: `host:port`, several with commas.
+        properties: any librdkafka property, secrets resolved.
+        group: the consumer group.
+        on_assign: takes partitions over; returns the next offset of each.
+        on_revoke: is told of partitions that are no longer ours, before anyone else gets them; the
+            flag says that they are lost already.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        properties: Mapping[str, str],
+        group: str,
+        on_assign: Callable[[Sequence[Partition]], Mapping[Partition, int]],
+        on_revoke: Callable[[Sequence[Partition], bool], None],
+    ) -> None:
+        settings = {**_SETTINGS, **properties, "bootstrap.servers": bootstrap_servers, "group.id": group}
+        self._consumer = Consumer(settings, logger=_QUIET)
+        self._on_assign = on_assign
+        self._on_revoke = on_revoke
+        self._next: dict[Partition, int] = {}
+        self._raw = Raw()
+        self._failed: BaseException | None = None
+        self.topics: frozenset[str] = frozenset()
+        self.assignments = 0
+        """How often partitions have been assigned, even none."""
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        """The partitions that are ours now."""
+        return frozenset(self._next)
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Ask for a set of topics; those that stay go on without a pause."""
+        self.topics = frozenset(topics)
+        self._consumer.subscribe(sorted(self.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
+
+    def poll(self, most: int, seconds: float) -> int:
+        """Gather messages that have arrived.
+
+        Args:
+            most: how many messages at most.
+            seconds: how long to wait for them.
+
+        Returns:
+            How many came.
+
+        Raises:
+            KafkaError: the broker said something that waiting will not mend.
+        """
+        came = self._consumer.consume(num_messages=most, timeout=seconds)
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
+        for message in came:
+            error = message.error()
+            partition = Partition(message.topic(), message.partition()) if message.topic() is not None else None
+            if error is not None:
+                self._event(error, message, partition)
+            elif partition in self._next:
+                self._raw.messages.append(message)
+                self._raw.bytes += len(message)
+                self._reach(partition, message.offset() + 1)
+        return len(came)
+
+    def gathered(self) -> Raw:
+        """What has been gathered and not been taken."""
+        return self._raw
+
+    def take(self) -> Raw:
+        """Take what has been gathered."""
+        raw, self._raw = self._raw, Raw()
+        return raw
+
+    def pause(self) -> None:
+        """Stop the flow of messages, and keep the membership by polling on."""
+        self._consumer.pause(self._consumer.assignment())
+
+    def resume(self) -> None:
+        """Let messages flow again, from where they were."""
+        self._consumer.resume(self._consumer.assignment())
+
+    def commit(self, spans: Mapping[Partition, Span]) -> None:
+        """Tell the group where we are, for lag tools; nothing of ours reads it, so failing is no matter."""
+        offsets = [TopicPartition(p.topic, p.number, span.end) for p, span in spans.items() if p in self._next]
+        if offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except confluent_kafka.KafkaException as error:
+                log.debug("commit for lag tools failed", error=str(error))
+
+    def high_watermark(self, partition: Partition) -> int | None:
+        """The end of a partition as last heard of, without asking; None when not heard of yet."""
+        try:
+            _, high = self._consumer.get_watermark_offsets(
+                TopicPartition(partition.topic, partition.number), cached=True
+            )
+        except confluent_kafka.KafkaException:
+            return None
+        return None if high < 0 else int(high)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _reach(self, partition: Partition, offset: int) -> None:
+        span = self._raw.spans.get(partition)
+        self._raw.spans[partition] = Span(span.start if span else self._next[partition], offset)
+        self._next[partition] = offset
+
+    def _event(self, error: confluent_kafka.KafkaError, message: Any, partition: Partition | None) -> None:
+        code = error.code()
+        if code == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name of it
+            if partition in self._next and message.offset() > self._next[partition]:
+                self._reach(partition, message.offset())
+            return
+        if code in (confluent_kafka.KafkaError._AUTO_OFFSET_RESET, confluent_kafka.KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            place = f"{partition.topic}[{partition.number}]" if partition else "a partition"
+            raise KafkaError(
+                f"{place}: the position in the target is not in the topic any more ({error.str()})",
+                hint="events were deleted before they were applied, or the topic was made anew: "
+                "its rows have to be snapshot again",
+            )
+        if error.fatal():
+            raise KafkaError(f"Kafka consumer: {error.str()}")
+        log.warning("kafka", error=error.str(), code=error.name())
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.assignments += 1
+        ours = [Partition(p.topic, p.partition) for p in partitions]
+        try:
+            offsets = self._on_assign(ours) if ours else {}
+        except BaseException as error:  # noqa: BLE001 - an error must not be lost inside librdkafka's callback
+            self._failed = error
+            consumer.incremental_assign([])
+            return
+        self._next.update(offsets)
+        consumer.incremental_assign([TopicPartition(p.topic, p.number, offsets[p]) for p in ours])
+        log.info("partitions assigned", partitions=len(ours), all=len(self._next))
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._let_go(consumer, partitions, lost=False)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._let_go(consumer, partitions, lost=True)
+
+    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
+        gone = [Partition(p.topic, p.partition) for p in partitions]
+        for partition in gone:
+            self._next.pop(partition, None)
+            self._raw.spans.pop(partition, None)
+        dropped = set(gone)
+        self._raw.messages = [m for m in self._raw.messages if Partition(m.topic(), m.partition()) not in dropped]
+        try:
+            self._on_revoke(gone, lost)
+        except BaseException as error:  # noqa: BLE001 - an error must not be lost inside librdkafka's callback
+            self._failed = error
+        consumer.incremental_unassign(partitions)
+        log.info("partitions revoked", partitions=len(gone), lost=lost, all=len(self._next))

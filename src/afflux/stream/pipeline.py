@@ -1,0 +1,166 @@
+"""The life of a change: consume -> decode -> route -> fold -> apply -> remember the position.
+
+Consuming is `intake.py`; the rest is here, on two threads of one batch each, so that while one
+batch is written the next one is decoded. Nothing here knows Kafka's groups.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import polars as pl
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from afflux.errors import ServerError
+from afflux.monitor import metrics
+from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Partition, Sink
+from afflux.stream.decoder import Decoder
+from afflux.stream.folder import fold
+from afflux.stream.intake import Raw
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+_IN_FLIGHT = 2
+"""One batch that is decoded, and one that is written."""
+
+
+class Pipeline:
+    """Takes gathered messages through to the target.
+
+    Args:
+        decoder: decodes and routes.
+        sink: applies; used by one thread of this pipeline alone.
+    """
+
+    def __init__(self, decoder: Decoder, sink: Sink) -> None:
+        self.decoder = decoder
+        self._sink = sink
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._applying = ThreadPoolExecutor(1, thread_name_prefix="apply")
+        self._in_flight: deque[Future[Batch]] = deque()
+        self._give_up = threading.Event()
+        self.waiting_for = ""
+        """What a step is waiting for, in words; empty when nothing."""
+
+    def open(self) -> "Future[None]":
+        """Open the sink, waiting for its server as long as it takes."""
+        return self._applying.submit(self._patiently, self._sink.open)
+
+    def claim(self, partitions: Sequence[Partition]) -> "Future[dict[Partition, int]]":
+        """Take partitions over, behind the batches in flight."""
+        return self._applying.submit(self._patiently, lambda: self._sink.claim(partitions))
+
+    def submit(self, raw: Raw) -> None:
+        """Send gathered messages on their way; `full` says when not to."""
+        prepared = self._preparing.submit(self._prepare, self.decoder, raw)
+        self._in_flight.append(self._applying.submit(self._apply, prepared))
+
+    @property
+    def full(self) -> bool:
+        """Whether as many batches are in flight as may be."""
+        return len(self._in_flight) >= _IN_FLIGHT
+
+    @property
+    def oldest(self) -> "Future[Batch] | None":
+        """The batch that will be durable next."""
+        return self._in_flight[0] if self._in_flight else None
+
+    def durable(self) -> Iterable[Batch]:
+        """Give the batches that have become durable since the last call.
+
+        Raises:
+            AffluxError: one of them could not be; those behind it were dropped.
+        """
+        while self._in_flight and self._in_flight[0].done():
+            yield self._in_flight.popleft().result()
+
+    def drain(self, seconds: float) -> None:
+        """Wait until nothing is in flight; after a time, drop what could not be written."""
+        deadline = time.monotonic() + seconds
+        for flight in list(self._in_flight):
+            if not _settled(flight, max(0.0, deadline - time.monotonic())):
+                self._give_up.set()
+                _settled(flight, None)
+        self._give_up.clear()
+
+    def drop(self) -> None:
+        """Forget batches in flight that failed, or would be behind one that did."""
+        self._give_up.set()
+        for flight in self._in_flight:
+            flight.cancel()
+            _settled(flight, None)
+        self._in_flight.clear()
+        self._give_up.clear()
+
+    def close(self) -> None:
+        """Let go of the sink and end the threads."""
+        self._give_up.set()
+        self._applying.submit(self._sink.close)
+        self._preparing.shutdown(cancel_futures=True)
+        self._applying.shutdown()
+
+    def _prepare(self, decoder: Decoder, raw: Raw) -> Batch:
+        # 1. Decode and route: messages become frames, a target table and list of columns each.
+        decoded = self._patiently(lambda: decoder.decode(raw.messages))
+        # 2. Fold: of each shard's key, what is left of its events.
+        tables = fold(decoded)
+        events = sum(part.rows.height + len(part.truncates) for part in decoded)
+        return Batch(spans=raw.spans, tables=tables, events=events)
+
+    def _apply(self, prepared: "Future[Batch]") -> Batch:
+        batch = prepared.result()
+        # 3. Apply, and remember the positions: one transaction of the target.
+        started = time.monotonic()
+        self._patiently(lambda: self._sink.apply(batch))
+        _measure(batch, time.monotonic() - started)
+        return batch
+
+    def _patiently(self, step: Callable[[], Result]) -> Result:
+        """Do a step, and do it again with growing pauses for as long as a server is away."""
+        attempts = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, ServerError) and error.transient),
+            wait=wait_random_exponential(multiplier=0.2, max=10),
+            stop=stop_when_event_set(self._give_up),
+            sleep=sleep_using_event(self._give_up),
+            before_sleep=self._say_waiting,
+            reraise=True,
+        )
+        try:
+            return attempts(step)
+        finally:
+            self.waiting_for = ""
+
+    def _say_waiting(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.waiting_for = str(error)
+        metrics.RETRIES.inc()
+        log.warning("waiting", attempt=state.attempt_number, reason=str(error))
+
+
+def _settled(flight: "Future[Batch]", seconds: float | None) -> bool:
+    """Wait for a batch without taking its result; False when it is still under way."""
+    ended = threading.Event()
+    flight.add_done_callback(lambda _: ended.set())
+    return ended.wait(seconds)
+
+
+def _measure(batch: Batch, seconds: float) -> None:
+    now_us = time.time() * 1e6
+    metrics.APPLY_SECONDS.observe(seconds)
+    metrics.BATCHES.inc()
+    metrics.EVENTS.inc(batch.events)
+    newest: Mapping[str, int] = {}
+    for changes in batch.tables:
+        metrics.ROWS.labels(str(changes.table)).inc(changes.rows.height)
+        if changes.rows.height:
+            latest = changes.rows.group_by(SHARD).agg(pl.col(SOURCE_TS).max())
+            newest = {**newest, **{s: max(t, newest.get(s, 0)) for s, t in latest.iter_rows()}}
+    for shard, source_us in newest.items():
+        metrics.FRESHNESS_SECONDS.labels(shard).observe(max(0.0, (now_us - source_us) / 1e6))

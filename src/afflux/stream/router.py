@@ -1,0 +1,61 @@
+"""Which target table a topic's events go to."""
+
+import re
+from collections.abc import Iterable
+
+from afflux.errors import TopologyError
+from afflux.sinks.base import TableName
+from afflux.topology.model import Table, Topology
+from afflux.topology.tables import match
+from afflux.transforms import Transform, build
+
+_ILLEGAL_IN_AVRO = re.compile(r"[^A-Za-z0-9_]")
+
+
+def avro_name(name: str) -> str:
+    """Adjust a name as Debezium's `avro` adjustment modes do: `Col-x y` to `Col_x_y`, `1st` to `_1st` (observed)."""
+    adjusted = _ILLEGAL_IN_AVRO.sub("_", name)
+    return "_" + adjusted if adjusted[:1].isdigit() else adjusted
+
+
+class Router:
+    """Routes topics to target tables, as the topology's tables and transforms say."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._transforms = build(topology.transforms)
+
+    def route(self, topic: str, schema: str, table: str) -> TableName | None:
+        """Give the target of a source table's events.
+
+        Args:
+            topic: where the events came from.
+            schema: the source's schema.
+            table: the source's table.
+
+        Returns:
+            The target table, None for a table that the topology does not name.
+
+        Raises:
+            TopologyError: the transforms leave a name that is no `schema.table`.
+        """
+        declared = match(self._topology, f"{schema}.{table}")
+        if declared is None:
+            return None
+        return _target(declared, topic, self._transforms)
+
+
+def _target(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:
+    name = declared.target
+    if name is None:
+        name = topic
+        for transform in transforms:
+            name = transform.rename(name)
+    parts = name.split(".")
+    if len(parts) != 2 or not all(parts):
+        raise TopologyError(
+            f"topic {topic!r} goes to {name!r}, which is no schema.table",
+            hint="give the table a `target`, or a RegexRouter that takes the shard's name off, "
+            "such as regex 'shard[0-9]+\\.(.*)' with replacement '$1'",
+        )
+    return TableName(*parts)
