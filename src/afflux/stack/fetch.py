@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from jgo import MAVEN_CENTRAL_URL
+from jgo.constants import MAVEN_CENTRAL_URL
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from afflux.errors import StackError
@@ -29,8 +29,12 @@ Progress = Callable[[int, int], None]
 """Told (bytes there, bytes wanted) as they come; called from several threads."""
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """The bytes that came are not those of the lock."""
+
+
+class _Ended(Exception):  # noqa: N818 - the user's wish, no error
+    """The user stopped it; what came so far is kept for the next time."""
 
 
 def missing(files: list[LockedFile]) -> list[LockedFile]:
@@ -57,7 +61,11 @@ def fetch(files: list[LockedFile], progress: Progress | None = None) -> None:
         wanted = missing(files)
         count = _Count(sum(file.size for file in wanted), progress)
         with ThreadPoolExecutor(PARALLEL) as pool, requests.Session() as session:
-            failures = [failed for failed in pool.map(lambda file: _bring(session, file, count), wanted) if failed]
+            try:
+                failures = [failed for failed in pool.map(lambda file: _bring(session, file, count), wanted) if failed]
+            except BaseException:
+                count.end()
+                raise
     if failures:
         raise _could_not(failures)
 
@@ -68,12 +76,18 @@ def base_url() -> str:
 
 
 class _Count:
-    """The bytes of all threads together."""
+    """The bytes of all threads together, and the word that ends them all."""
 
     def __init__(self, wanted: int, progress: Progress | None) -> None:
         self._wanted, self._progress, self._here, self._lock = wanted, progress, 0, threading.Lock()
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
 
     def add(self, size: int) -> None:
+        if self._ended:
+            raise _Ended
         with self._lock:
             self._here += size
             if self._progress:
@@ -88,7 +102,7 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
     attempts = Retrying(
         stop=stop_after_attempt(4),
         wait=wait_random_exponential(max=4),
-        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _Damaged)),
+        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _DamagedError)),
         reraise=True,
     )
     try:
@@ -96,7 +110,7 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
             count.add(file.size)
         else:
             attempts(_download, session, file, part, count)
-    except (requests.RequestException, _Damaged, OSError) as error:
+    except (requests.RequestException, _DamagedError, OSError) as error:
         return file, _reason(error)
     part.replace(target)
     return None
@@ -121,7 +135,7 @@ def _download(session: requests.Session, file: LockedFile, part: Path, count: _C
     if not _is_right(part, file):
         count.add(-part.stat().st_size)
         part.unlink()
-        raise _Damaged(f"the bytes of {file.coordinates} do not have the hash in connectors/jvm.lock")
+        raise _DamagedError(f"the bytes of {file.coordinates} do not have the hash in connectors/jvm.lock")
 
 
 def _copied_from_maven(file: LockedFile, part: Path) -> bool:

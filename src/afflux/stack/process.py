@@ -15,6 +15,9 @@ from pydantic import BaseModel
 
 from afflux.stack.account import Account
 
+LARGEST_LOG = 16 * 1024 * 1024
+"""Bytes; a log that is larger when its part starts is put aside, over the one put aside before."""
+
 _CHILDREN: dict[int, "subprocess.Popen[bytes]"] = {}
 """Processes this one is the parent of: it has to collect them when they end."""
 
@@ -46,6 +49,8 @@ class Process:
         """Start the process in a session of its own, so that it outlives this one and no Ctrl-C reaches it."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.record.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
+            self.log.replace(self.log.with_suffix(".old.log"))
         account = launch.account
         with self.log.open("ab") as log:
             child = subprocess.Popen(
@@ -56,13 +61,19 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **({"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}),
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
             )
         _CHILDREN[child.pid] = child
-        record = _Record(pid=child.pid, started=psutil.Process(child.pid).create_time())
-        making = self.record.with_suffix(".part")
-        making.write_text(record.model_dump_json())
-        making.replace(self.record)
+        try:
+            record = _Record(pid=child.pid, started=psutil.Process(child.pid).create_time())
+            making = self.record.with_suffix(".part")
+            making.write_text(record.model_dump_json())
+            making.replace(self.record)
+        except BaseException:
+            child.kill()  # nobody would ever find it again
+            raise
 
     def find(self) -> psutil.Process | None:
         """Return the process if it is alive."""

@@ -1,11 +1,12 @@
 """The state folder: what a stack consists of, its ports, its passwords, and where everything lies.
 
-    state.json          parts, ports, versions
-    secrets.properties  passwords, readable by the owner alone
-    topology.yaml       a topology that works with this stack
-    logs/               one log a part
-    run/                one record a running process
-    kafka/ registry/ connect-N/ plugins/ postgres/   the parts' own files
+state.json          parts, ports, versions
+secrets.properties  passwords, readable by the owner alone
+topology.yaml       a topology that works with this stack
+logs/               one log a part
+run/                one record a running process
+
+and a folder a part for its own files. Passwords are nowhere else.
 """
 
 import base64
@@ -22,6 +23,7 @@ from afflux.errors import StackError
 PASSWORDS = ("postgres", "app", "cdc", "warehouse", "registry")
 """Whose passwords there are: the superuser, the shards' two roles, the warehouse's and the registry's."""
 
+FILES = ("topology.yaml", "secrets.properties", "pgpass", "state.json", "lock")
 FOLDERS = ("logs", "run", "plugins", "kafka", "registry", "postgres")
 
 
@@ -82,6 +84,11 @@ class State:
         return self.folder / "secrets.properties"
 
     @property
+    def pgpass_file(self) -> Path:
+        """The same passwords in libpq's form."""
+        return self.folder / "pgpass"
+
+    @property
     def topology_file(self) -> Path:
         """The topology written for this stack."""
         return self.folder / "topology.yaml"
@@ -94,20 +101,26 @@ class State:
         """Write the passwords, unless they are there."""
         if self.secrets_file.exists():
             return
-        making = self.secrets_file.with_suffix(".part")
+        lines = [f"{whose}_password={secrets.token_urlsafe(18)}\n" for whose in PASSWORDS]
+        self.write_secret(self.secrets_file, "".join(lines))
+
+    def write_secret(self, path: Path, text: str) -> None:
+        """Write a file that only its owner may read, whole or not at all."""
+        making = path.with_name(f"{path.name}.part")
         making.unlink(missing_ok=True)
         making.touch(mode=0o600)
-        making.write_text("".join(f"{whose}_password={secrets.token_urlsafe(18)}\n" for whose in PASSWORDS))
-        making.replace(self.secrets_file)
+        making.write_text(text)
+        making.replace(path)
 
     def remove(self) -> None:
         """Remove every file of the stack; what others put into the folder stays."""
         if self.spec.postgres_folder is not None:
             shutil.rmtree(self.spec.postgres_folder, ignore_errors=True)
-        for name in (*FOLDERS, *(f"connect-{number}" for number in range(self.spec.workers))):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("topology.yaml", "secrets.properties", "secrets.part", "state.json.part", "state.json", "lock"):
-            (self.folder / name).unlink(missing_ok=True)
+        workers = [f"connect-{number}" for number in range(self.spec.workers)]
+        for path in (*(self.folder / name for name in (*FOLDERS, *workers)), *self.folder.glob("plugins.part-*")):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (*(self.folder / name for name in FILES), *(self.folder / f"{name}.part" for name in FILES)):
+            path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 

@@ -16,7 +16,7 @@ source:
   kind: postgresql
   database: {database}
   user: cdc
-  password: ${{file:{secrets}:cdc_password}}
+  password: "${{file:{secrets}:cdc_password}}"
   shards:
 {shards}
 tables:
@@ -56,7 +56,7 @@ def write_topology(state: State) -> bool:
     path = state.topology_file
     if path.exists() and _hash(path.read_text()) not in {spec.topology_hash, _hash(text)}:
         return False
-    making = path.with_suffix(".part")
+    making = path.with_name(f"{path.name}.part")
     making.write_text(text)
     making.replace(path)
     spec.topology_hash = _hash(text)

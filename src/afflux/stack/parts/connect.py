@@ -42,16 +42,17 @@ class Connect(Part):
         options = ["-Xms128m", java.logging_option(self.folder)]
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         run = ["-cp", java.class_path(load_lock(), "connect"), main, str(self.folder / "connect.properties")]
-        return Launch(java.command("512m", options, run), dict(os.environ), self.folder)
+        return Launch(java.command("512m", options, run), dict(os.environ) | java.UTF8, self.folder)
 
     def answer(self) -> None:
-        """Ask for the connectors, which a worker knows once it is a member of its group."""
-        try:
-            answer = requests.get(f"{self.url}/connectors", timeout=5)
-        except requests.RequestException as error:
-            raise NotReady("it does not answer yet") from error
-        if answer.status_code != requests.codes.ok:
-            raise NotReady(f"it answers HTTP {answer.status_code}")
+        """Ask for its health, which is good once it is a member of its group, and for the connectors."""
+        for path in ("health", "connectors"):
+            try:
+                answer = requests.get(f"{self.url}/{path}", timeout=10)
+            except requests.RequestException as error:
+                raise NotReady(f"/{path} does not answer yet") from error
+            if answer.status_code != requests.codes.ok:
+                raise NotReady(f"/{path} answers HTTP {answer.status_code}")
 
     def _settings(self) -> dict[str, str | int]:
         ports = self.state.spec.ports

@@ -1,7 +1,6 @@
 """The broker: Kafka in KRaft mode, one node that is its own controller."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 
@@ -40,7 +39,9 @@ class Kafka(Part):
         tool = ["-cp", java.class_path(load_lock(), "broker"), "kafka.tools.StorageTool", "format"]
         arguments = ["--cluster-id", self.state.spec.cluster, "--config", str(config)]
         command = java.command("64m", options, [*tool, *arguments])
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=java.environment(), cwd=self.folder, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             shutil.rmtree(data, ignore_errors=True)
             raise StackError(f"{self.name}: the log folder could not be formatted: {done.stderr.strip()[-500:]}")
@@ -49,7 +50,7 @@ class Kafka(Part):
         """Return the broker's command."""
         options = ["-Xms64m", java.logging_option(self.folder)]
         run = ["-cp", java.class_path(load_lock(), "broker"), "kafka.Kafka", str(self.folder / "server.properties")]
-        return Launch(java.command("320m", options, run), dict(os.environ), self.folder)
+        return Launch(java.command("320m", options, run), java.environment(), self.folder)
 
     def answer(self) -> None:
         """Ask the broker for its topics and for itself."""

@@ -44,9 +44,14 @@ class Postgres(Part):
     """Whose password it is in the secrets."""
     settings: ClassVar[dict[str, str]] = {}
 
-    def url(self, user: str, whose: str) -> str:
-        """Return the database's address with a user and that user's password."""
-        return f"postgresql://{user}:{self.state.password(whose)}@{HOST}:{self.port}/{self.database}"
+    def url(self, user: str, whose: str | None = None) -> str:
+        """Return the database's address with a user and, if it is said whose it is, the password."""
+        password = "" if whose is None else f":{self.state.password(whose)}"
+        return f"postgresql://{user}{password}@{HOST}:{self.port}/{self.database}"
+
+    def logins(self) -> dict[str, str]:
+        """Return who can log in -> whose password in the secrets it is."""
+        return {"postgres": "postgres", self.owner: self.owner_password}
 
     def prepare(self) -> None:
         """Make the data folder, and write the configuration with the port of today."""
@@ -56,7 +61,7 @@ class Postgres(Part):
             self._initdb(data, account)
         settings = COMMON | {"port": str(self.port)} | self.settings
         (data / "postgresql.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
-        _remove_stale_pid_file(data)
+        _settle_pid_file(data)
 
     def launch(self) -> Launch:
         """Return the command of the server itself, without pg_ctl between."""
@@ -97,7 +102,7 @@ class Postgres(Part):
         password = self.state.password(whose).encode()
         verifier = admin.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
         statement = sql.SQL("create role {} with {} password {}")
-        admin.execute(statement.format(sql.Identifier(name), sql.SQL(attributes), sql.Literal(verifier)))  # type: ignore[arg-type] # attributes are constants of this room
+        admin.execute(statement.format(sql.Identifier(name), sql.SQL(attributes), sql.Literal(verifier)))
 
     def _connect(self, user: str, whose: str, database: str) -> psycopg.Connection:
         return psycopg.connect(
@@ -119,15 +124,21 @@ class Postgres(Part):
         password = making / "password"
         password.touch(mode=0o600)
         password.write_text(self.state.password("postgres"))
-        identity = {}
         if account:
-            identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
             for path in (making, password):
                 os.chown(path, account.uid, account.gid)
         options = ["--username=postgres", "--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", "--no-sync"]
         command = [str(programs / "initdb"), "-D", str(making / "data"), *options, f"--pwfile={password}"]
         done = subprocess.run(
-            command, env=_environment(), cwd=making, capture_output=True, text=True, check=False, **identity
+            command,
+            env=_environment(),
+            cwd=making,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
         if done.returncode == 0:
             (making / "data").rename(data)
@@ -147,6 +158,10 @@ class Shard(Postgres):
         "max_wal_senders": "20",
         "max_replication_slots": "20",
     }
+
+    def logins(self) -> dict[str, str]:
+        """Return who can log in; Debezium's role, too."""
+        return super().logins() | {"cdc": "cdc"}
 
     def grant(self, admin: psycopg.Connection) -> None:
         """Make the owner of the application's tables, and `cdc`, which replicates and publishes them.
@@ -190,17 +205,28 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _remove_stale_pid_file(data: Path) -> None:
-    """Remove the pid file of a killed server when its pid now belongs to an unrelated process.
+def _settle_pid_file(data: Path) -> None:
+    """Make sure that the pid file of a killed server does not keep the next one from starting.
 
-    PostgreSQL itself takes over the file of a dead pid, and waits for nobody; but a reused pid of the same account
-    (another shard's) makes it refuse to start. A server's process works in its data folder, so that tells them apart.
+    The killed server's own processes hold its shared memory for a moment longer, and PostgreSQL rightly refuses to
+    start beside them: wait for them. And a pid that another server of the same account has since been given looks
+    like a running server: that file goes. A server's processes work in its data folder; that tells them apart.
     """
     path = data / "postmaster.pid"
-    try:
-        pid = int(path.read_text().splitlines()[0])
-        working_in = psutil.Process(pid).cwd()
-    except (FileNotFoundError, ValueError, IndexError, psutil.Error):
+    if not path.exists():
         return
-    if Path(working_in) != data:
-        path.unlink()
+    orphans = [process for process in psutil.process_iter(["name"]) if _works_in(process, data)]
+    _, alive = psutil.wait_procs(orphans, timeout=20)
+    if alive:
+        raise StackError(
+            f"{data.name}: a server that was not started by this stack runs on {data} (pid {alive[0].pid})",
+            hint="stop that server first",
+        )
+    path.unlink(missing_ok=True)
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.info["name"] == "postgres" and Path(process.cwd()) == folder
+    except psutil.Error:
+        return False

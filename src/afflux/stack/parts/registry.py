@@ -1,6 +1,5 @@
 """Apicurio Registry, on its PostgreSQL storage: the one that keeps its ids through a `kill -9`."""
 
-import os
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,6 +19,11 @@ class Registry(Part):
     after: ClassVar[Sequence[str]] = ("registry-db",)
 
     @property
+    def ports(self) -> list[str]:
+        """The API's, and one for the management interface, which can't be turned off."""
+        return [self.name, f"{self.name}-management"]
+
+    @property
     def url(self) -> str:
         """Where its Confluent-compatible API is."""
         return f"http://{HOST}:{self.port}/apis/ccompat/v7"
@@ -34,7 +38,8 @@ class Registry(Part):
         environment = {
             "QUARKUS_HTTP_HOST": HOST,
             "QUARKUS_HTTP_PORT": str(self.port),
-            "QUARKUS_MANAGEMENT_ENABLED": "false",
+            "QUARKUS_MANAGEMENT_HOST": HOST,
+            "QUARKUS_MANAGEMENT_PORT": str(self.state.spec.ports[f"{self.name}-management"]),
             "QUARKUS_LOG_CONSOLE_COLOR": "false",
             "QUARKUS_LOG_LEVEL": "INFO",
             "APICURIO_STORAGE_KIND": "sql",
@@ -49,7 +54,7 @@ class Registry(Part):
         options = ["-Xms48m", "-Xss512k", "-XX:TieredStopAtLevel=1"]  # asked once a schema: starting fast is worth more
         jar = unpacked(load_lock().bundles["registry"][0]) / "quarkus-run.jar"
         command = java.command("160m", options, ["-jar", str(jar)])
-        return Launch(command, dict(os.environ) | environment, self.folder)
+        return Launch(command, java.environment() | environment, self.folder)
 
     def answer(self) -> None:
         """Ask for the subjects, which are read from the storage."""

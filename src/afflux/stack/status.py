@@ -1,0 +1,42 @@
+"""How a part is now."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psutil
+
+from afflux.stack.parts.base import NotReady, Part
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part as it is now."""
+
+    part: str
+    state: str
+    """`ready`: it answered a request; `silent`: its process lives but gave no answer; `stopped`: no process."""
+    port: int
+    pid: int | None = None
+    resident_mib: int | None = None
+    """Resident memory of the process and its children in MiB; pages that they share count once each."""
+    since: datetime | None = None
+    """When the process was started (UTC)."""
+
+
+def look(part: Part) -> PartStatus:
+    """Ask the part a request and its process how it is."""
+    process = part.process.find()
+    if process is None:
+        return PartStatus(part.name, "stopped", part.port)
+    try:
+        part.answer()
+        state = "ready"
+    except NotReady:
+        state = "silent"
+    try:
+        family = [process, *process.children(recursive=True)]
+        resident = sum(member.memory_info().rss for member in family) >> 20
+        since = datetime.fromtimestamp(process.create_time(), UTC)
+    except psutil.NoSuchProcess:  # it ended while it was looked at
+        return PartStatus(part.name, "stopped", part.port)
+    return PartStatus(part.name, state, part.port, process.pid, resident, since)
