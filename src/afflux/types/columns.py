@@ -57,7 +57,7 @@ class Column:
         marker = self._marker()
         if marker is None:
             return texts, None
-        unchanged = (texts == marker).fill_null(value=False)
+        unchanged = texts.to_frame().select((pl.col(self.name) == pl.lit(marker)).fill_null(value=False)).to_series()
         if self.form.marker is not None:
             texts = self.form.unwrap(texts)
         return texts, unchanged if unchanged.any() else None

@@ -1,0 +1,27 @@
+"""What all tests may use. Nothing here needs the network or the JVM parts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from afflux.stack.addresses import addresses_of
+from afflux.stack.parts import parts_of
+from afflux.stack.settle import AskedPorts, Wishes, settle
+from afflux.stack.starting import start, stop
+from afflux.stack.state import State
+
+
+@pytest.fixture(scope="session")
+def warehouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of its own, from the wheel: the stack's warehouse without the rest of the stack."""
+    folder: Path = tmp_path_factory.mktemp("warehouse")
+    state = State.load_or_make(folder)
+    settle(state, Wishes(1, 1, AskedPorts(), None))
+    parts = [part for part in parts_of(state) if part.name == "warehouse"]
+    start(parts, lambda _part, _phase: None)
+    try:
+        yield addresses_of(state).warehouse_url
+    finally:
+        stop(parts, lambda _part, _phase: None)
+        state.remove()
