@@ -1,55 +1,86 @@
 """The model of `topology.yaml`: the declared whole of shards, tables, transforms and sinks.
 
-A value of this model is complete and consistent: defaults are filled in, references to secrets are
-still references (see `secrets.py`), and nothing here talks to a server.
+A value of this model is complete: defaults are filled in, references to secrets are still references
+(see `secrets.py`), and nothing here talks to a server. What a file must fulfil beyond these shapes
+stands in `values.py` (one value) and `rules.py` (several together), which `load` asks.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
 """A name that topics, connectors and slots can carry: lower case letters, digits, `_` and `-`."""
+
+Duration = Annotated[str, Field(pattern=r"^([1-9][0-9]*[smhd]|forever)$")]
+"""A whole number and its unit, such as `45s`, `30m`, `12h` or `7d`; or `forever`."""
+
+_MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _as_text(value: object) -> object:
+    """Take `5` and `true` for the texts that Kafka's and librdkafka's properties are."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+PropertyText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 class Part(BaseModel):
     """One mapping of the file: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class Topics(Part):
     """How new topics are made; existing ones are taken as they are."""
 
     partitions: Annotated[int, Field(ge=1)] = 1
-    replication: Annotated[int, Field(ge=1)] | None = None
-    """None: the broker's default."""
-    min_insync: Annotated[int, Field(ge=1)] | None = None
-    retention: str | None = None
-    """A duration such as `7d`; None: the broker's default."""
+    """More than one only for a very hot table: a topic is one table of one shard already."""
+    replication: Annotated[int, Field(ge=1, le=32767)] | None = None
+    """Copies of each partition; without it the broker's default."""
+    min_insync: Annotated[int, Field(ge=1, le=32767)] | None = None
+    """Copies that must have a record before it counts as written; without it the broker's default."""
+    retention: Duration | None = None
+    """How long records stay: `7d`, `12h`, `30m`, `45s` or `forever`; without it the broker's default."""
     max_message_bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
+    """The largest record, in bytes."""
+
+    @property
+    def retention_ms(self) -> int | None:
+        """Kafka's `retention.ms`, -1 for `forever`; None: the broker's default."""
+        if self.retention is None:
+            return None
+        return -1 if self.retention == "forever" else int(self.retention[:-1]) * _MILLISECONDS[self.retention[-1]]
 
 
 class Kafka(Part):
     """Where the broker is."""
 
     bootstrap_servers: str
-    properties: dict[str, str] = {}
+    """Brokers to begin with, `host:port`, separated by commas."""
+    properties: dict[str, PropertyText] = {}
     """Any librdkafka property: `security.protocol`, `sasl.*`, `ssl.*`."""
     topics: Topics = Topics()
+    """How new topics are made."""
 
 
 class Registry(Part):
     """The schema registry, spoken to through the Confluent API."""
 
     url: str
-    properties: dict[str, str] = {}
+    """The Confluent API; Apicurio has it at `/apis/ccompat/v7`."""
+    properties: dict[str, PropertyText] = {}
+    """Login and TLS, by the names of Confluent's client: `basic.auth.user.info`, `ssl.ca.location`."""
 
 
 class Connect(Part):
     """Kafka Connect's REST address, and how its converters reach the registry."""
 
     url: str
+    """Kafka Connect's REST address."""
     registry_url: str | None = None
     """The registry's address for the converter, where it differs from what `registry.url` gives."""
 
@@ -58,65 +89,103 @@ class Shard(Part):
     """One source database."""
 
     name: Name
+    """The shard's name, which its connector, slot, publication and topics carry."""
     host: str
+    """Host name or address."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    """PostgreSQL's port."""
     database: str | None = None
-    """None: `source.database`."""
+    """This shard's database, where it is not `source.database`."""
 
 
 class ShardQuery(Part):
     """Shards as rows of a directory: columns `name`, `host`, and optionally `port`, `database`."""
 
     url: str
+    """The directory's PostgreSQL, `postgresql://user:${env:NAME}@host/database`."""
     sql: str
+    """A query with the columns `name`, `host`, and optionally `port` and `database`."""
 
 
 class ShardsByQuery(Part):
     """The long form of `source.shards` for shards that a directory lists."""
 
     query: ShardQuery
+    """The directory, which is asked again every 10 s."""
 
 
 class Names(Part):
     """Templates of what is made for a shard; `{name}` is the topology's, `{shard}` the shard's."""
 
     connector: str = "{name}-{shard}"
+    """The connector's name in Kafka Connect."""
     slot: str = "afflux_{name}_{shard}"
+    """The replication slot; `-` becomes `_`, at most 63 characters."""
     publication: str = "afflux_{name}_{shard}"
+    """The publication; `-` becomes `_`, at most 63 characters."""
     topic_prefix: str = "{shard}"
+    """What the shard's topics begin with."""
+
+
+def _shards_form(value: object) -> str:
+    return "directory" if isinstance(value, dict | ShardsByQuery) else "list of shards"
 
 
 class Source(Part):
     """The shards, and how to log in to them."""
 
     kind: Literal["postgresql"] = "postgresql"
+    """What the shards are."""
     database: str
+    """The shards' database."""
     user: str
+    """The role that Debezium and afflux log in as."""
     password: str
-    shards: list[Shard] | ShardsByQuery
+    """Its password, as a reference: `${env:NAME}` or `${file:/path:key}`."""
+    shards: Annotated[
+        Annotated[list[Shard], Field(min_length=1), Tag("list of shards")] | Annotated[ShardsByQuery, Tag("directory")],
+        Discriminator(_shards_form),
+    ]
+    """The shards, or a query that lists them."""
     config: dict[str, str | int | float | bool] = {}
     """Any connector property, passed through over afflux's own."""
     names: Names = Names()
+    """Templates of the names of what is made for a shard."""
+
+
+def _key_form(value: object) -> str:
+    return "columns" if isinstance(value, list) else "word"
 
 
 class Table(Part):
     """One table of the shards, or many by a regular expression, and its place in the target."""
 
     source: str
+    """A table, `schema.table`, or a regular expression for the whole of such names."""
     target: str | None = None
-    """None: the name that the transforms give."""
-    key: Literal["source", "with_shard"] | list[str] = "source"
+    """The table in the target, `schema.table`; without it the name that the transforms give."""
+    key: Annotated[
+        Annotated[Literal["source", "with_shard"], Tag("word")] | Annotated[list[str], Tag("columns")],
+        Discriminator(_key_form),
+    ] = "source"
+    """What identifies a row in the target: the source's key, or that and the shard, or these columns."""
     mode: Literal["upsert", "append", "history"] = "upsert"
+    """How changes are written: over the row, each as a row, or as versions with their times."""
     deletes: Literal["hard", "soft"] = "hard"
+    """Whether a deleted row goes, or stays and is marked."""
     shards: Literal["all", "one"] = "all"
+    """From all shards, or from the first one alone (a reference table)."""
 
 
 class RegexRouter(Part):
     """Kafka Connect's RegexRouter: the topic's name, matched as a whole, is replaced."""
 
     type: Literal["RegexRouter"]
+    """The transform, by Kafka Connect's name."""
     regex: str
+    """A regular expression for a topic's whole name."""
     replacement: str
+    """The new name; `$1` is the first group."""
 
 
 Transform = RegexRouter
@@ -127,17 +196,24 @@ class Batching(Part):
     """When a batch is full: whichever comes first."""
 
     rows: Annotated[int, Field(ge=1)] = 50_000
+    """Events in a batch."""
     bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
-    seconds: Annotated[float, Field(gt=0)] = 0.2
+    """Bytes of a batch, as they came from Kafka."""
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.2
+    """How long a batch may wait to fill."""
 
 
 class PostgresSink(Part):
     """A PostgreSQL warehouse."""
 
     name: Name
+    """The sink's name; its consumer group is `afflux.<topology>.<sink>`."""
     type: Literal["postgresql"]
+    """What the target is."""
     url: str
+    """The target, `postgresql://user:${env:NAME}@host:port/database`."""
     batch: Batching = Batching()
+    """When a batch is full."""
 
 
 Sink = PostgresSink
@@ -148,27 +224,26 @@ class Topology(Part):
     """The declared whole."""
 
     name: Name
+    """The topology's name, which everything made for it carries."""
     kafka: Kafka
+    """The broker."""
     registry: Registry
+    """The schema registry."""
     connect: Connect
+    """Kafka Connect."""
     source: Source
+    """The shards, and how to log in to them."""
     tables: Annotated[list[Table], Field(min_length=1)]
+    """Which tables are copied; of several entries that fit, the exact name wins, then the first."""
     transforms: list[Transform] = []
+    """Kafka Connect's single-message transforms, in order."""
     sinks: Annotated[list[Sink], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        shards = [shard.name for shard in self.source.shards] if isinstance(self.source.shards, list) else []
-        for what, names in (("shard", shards), ("sink", [sink.name for sink in self.sinks])):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two {what}s are named {twice[0]!r}")
-        return self
+    """The targets."""
 
     @property
     def shards(self) -> list[Shard]:
-        """The shards, once `load` has resolved a directory query into rows."""
-        assert isinstance(self.source.shards, list), "load() resolves queries"  # noqa: S101 - a promise of load()
+        """The shards, once `load_resolved` has turned a directory query into rows."""
+        assert isinstance(self.source.shards, list), "load_resolved() asks the directory"  # noqa: S101 - its promise
         return self.source.shards
 
 

@@ -1,0 +1,96 @@
+"""The keys that `topology.yaml` knows, and which one was meant.
+
+They are read off the model, so a new field is known here at once.
+"""
+
+import difflib
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from afflux.topology.model import Topology
+from afflux.topology.tree import Mapping, Path, Problem, Sequence, general, inside
+
+
+def _mappings(annotation: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Give (path of a mapping, one of its keys) for every key below a type."""
+    origin = get_origin(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for key, field in annotation.model_fields.items():
+            yield path, key
+            yield from _mappings(field.annotation, f"{path}.{key}".removeprefix("."))
+    elif origin is list:
+        yield from _mappings(get_args(annotation)[0], f"{path}[]")
+    elif origin in (Annotated, Union, types.UnionType):
+        for inner in get_args(annotation):
+            yield from _mappings(inner, path)
+
+
+def _known() -> dict[str, list[str]]:
+    known: dict[str, list[str]] = {}
+    for path, key in _mappings(Topology, ""):
+        known.setdefault(path, []).append(key)
+    return known
+
+
+KNOWN: Final = _known()
+"""Path of each mapping, lists written `[]` -> its keys: `source.shards[]` -> name, host, port, database."""
+
+
+def paths() -> list[str]:
+    """Give the path of every key, such as `source.shards[].port`."""
+    return [f"{path}.{key}".removeprefix(".") for path, keys in KNOWN.items() for key in keys]
+
+
+def mend(tree: Mapping) -> tuple[Mapping, list[Problem]]:
+    """Find the unknown keys.
+
+    Returns:
+        A copy of the tree in which a key that was meant for a missing one has its name, so that what lies
+        beneath is checked too, and the other unknown keys are gone; and a problem for each of them.
+    """
+    problems: list[Problem] = []
+
+    def mended(value: Any, path: Path) -> Any:
+        if isinstance(value, Sequence):
+            sequence = Sequence(value.line)
+            for place, inner in enumerate(value):
+                sequence.put(mended(inner, (*path, place)), value.lines[place])
+            return sequence
+        if not isinstance(value, Mapping):
+            return value
+        known = KNOWN.get(general(path))
+        mapping = Mapping(value.line)
+        for key, inner in value.items():
+            right = key
+            if known is not None and key not in known:
+                meant = nearest(key, known)
+                problems.append(Problem((*path, key), value.lines[key], _sentence(key, path, meant, known)))
+                if meant is None or meant in value or meant in mapping:
+                    continue
+                right = meant
+            mapping.put(right, mended(inner, (*path, right)), value.lines[key])
+        return mapping
+
+    result: Mapping = mended(tree, ())
+    return result, problems
+
+
+def nearest(word: str, candidates: list[str], *, cutoff: float = 0.6) -> str | None:
+    """Give the candidate most like a word, whatever its capitals and dashes; None when none is like it."""
+    folded = {candidate.casefold().replace("-", "_"): candidate for candidate in candidates}
+    found = difflib.get_close_matches(word.casefold().replace("-", "_"), folded, n=1, cutoff=cutoff)
+    return folded[found[0]] if found else None
+
+
+def _sentence(key: str, path: Path, meant: str | None, known: list[str]) -> str:
+    unknown = f"unknown key {key!r} {inside(path)}"
+    if meant is not None:
+        return f"{unknown}; did you mean {meant!r}?"
+    homes = [home for home, keys in KNOWN.items() if key in keys]
+    if homes:
+        home = min(homes, key=len)
+        return f"{unknown}; it belongs {'in ' + home if home else 'at the top level'}"
+    return f"{unknown}; the keys here are {', '.join(known)}"
