@@ -205,7 +205,10 @@ def test_a_new_column_appears_and_old_rows_have_no_value_in_it(target: Target) -
     more = TargetColumn("amount", pg_type("NUMERIC", 12, 4))
     sink.apply(batch(1, changes(target, [("shard0", 2, False, 2, "b", "1.5000")], (ID, NOTE, more))))
     sink.apply(batch(2, changes(target, [("shard0", 3, False, 3, "c")])))
-    found = [(r["id"], None if r.get("amount") is None else str(r["amount"])) for r in target.rows(TableName(target.schema, "t"))]
+    found = [
+        (r["id"], None if r.get("amount") is None else str(r["amount"]))
+        for r in target.rows(TableName(target.schema, "t"))
+    ]
     assert found == [(1, None), (2, "1.5000"), (3, None)]
 
 
@@ -259,7 +262,9 @@ def test_postgresql_holds_the_exact_value_in_the_sources_own_type(
     target = PostgresTarget(warehouse_url)
     sink = target.sink()
     sink.claim([ZERO])
-    sink.apply(batch(0, changes(target, [("s", 1, False, 1, value), ("s", 1, False, 2, None)], (ID, TargetColumn("v", of)))))
+    sink.apply(
+        batch(0, changes(target, [("s", 1, False, 1, value), ("s", 1, False, 2, None)], (ID, TargetColumn("v", of))))
+    )
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("SET timezone = UTC")
         found = connection.execute(f"SELECT v::text FROM {target.schema}.t ORDER BY id").fetchall()

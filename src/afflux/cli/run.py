@@ -1,7 +1,6 @@
 """`afflux run`: the sink daemon."""
 
 import signal
-from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -22,7 +21,8 @@ def run(
     topology: TopologyOption = DEFAULT_TOPOLOGY,
     sink: Annotated[str, typer.Option(help="Which sink of the topology; needed where it has several.")] = "",
     until_caught_up: Annotated[
-        bool, typer.Option("--until-caught-up", help="Apply what is there now, then leave with 0 (for cron, a Job, a test).")
+        bool,
+        typer.Option("--until-caught-up", help="Apply what is there now, then leave with 0 (for cron, a Job, a test)."),
     ] = False,
     host: Annotated[str, typer.Option(help="Where /healthz, /readyz and /metrics are answered.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,

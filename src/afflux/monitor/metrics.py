@@ -7,7 +7,9 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 EVENTS = Counter("afflux_sink_events_total", "Change events applied to the target.", registry=REGISTRY)
 ROWS = Counter("afflux_sink_rows_total", "Rows written or deleted, after folding.", ["table"], registry=REGISTRY)
 BATCHES = Counter("afflux_sink_batches_total", "Batches made durable.", registry=REGISTRY)
-RETRIES = Counter("afflux_sink_retries_total", "Attempts to apply a batch that failed and were repeated.", registry=REGISTRY)
+RETRIES = Counter(
+    "afflux_sink_retries_total", "Attempts to apply a batch that failed and were repeated.", registry=REGISTRY
+)
 APPLY_SECONDS = Histogram(
     "afflux_sink_apply_seconds",
     "Time to make a batch durable.",
@@ -21,6 +23,13 @@ FRESHNESS_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
     registry=REGISTRY,
 )
-LAG_EVENTS = Gauge("afflux_sink_lag_offsets", "Offsets between the target's position and the topic's end.", ["shard"], registry=REGISTRY)
+LAG_EVENTS = Gauge(
+    "afflux_sink_lag_offsets",
+    "Offsets between the target's position and the topic's end.",
+    ["shard"],
+    registry=REGISTRY,
+)
 PARTITIONS = Gauge("afflux_sink_partitions", "Partitions assigned to this worker.", registry=REGISTRY)
-WAITING = Gauge("afflux_sink_waiting", "Whether the worker waits for a server that is away.", ["server"], registry=REGISTRY)
+WAITING = Gauge(
+    "afflux_sink_waiting", "Whether the worker waits for a server that is away.", ["server"], registry=REGISTRY
+)

@@ -86,10 +86,6 @@ def _write(rows: dict[tuple[Any, ...], Row], changes: TableChanges) -> None:
                 del rows[key]
             continue
         kept = before or {}
-        row = {
-            c.name: kept.get(c.name) if event.get(unchanged(c.name)) else event[c.name] for c in changes.columns
-        }
+        row = {c.name: kept.get(c.name) if event.get(unchanged(c.name)) else event[c.name] for c in changes.columns}
         meta = {"_shard": event[SHARD], "_lsn": event[LSN], "_source_ts": event[SOURCE_TS]}
         rows[key] = {**kept, **row, **meta}
-
-

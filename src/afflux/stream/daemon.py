@@ -102,7 +102,7 @@ class Daemon:
             AffluxError: something that waiting does not mend; nothing was lost, and positions stand.
         """
         events = 0
-        ends: Mapping[Partition, int] | None = None
+        ends: dict[Partition, int] | None = None
         self._keep_place(self._pipeline.open())
         try:
             while not self._stop.is_set():
@@ -110,7 +110,7 @@ class Daemon:
                 self._follow_topology()
                 self._follow_topics()
                 if ends is None and until_caught_up and self._known:
-                    ends = self._topics.end_offsets(self._intake.topics)
+                    ends = {Partition(*p): end for p, end in self._topics.end_offsets(self._intake.topics).items()}
                 try:
                     events += self._step()
                 except Fenced as fenced:
@@ -274,7 +274,6 @@ def _wait(future: "Future[Any]", seconds: float) -> None:
     ended = threading.Event()
     future.add_done_callback(lambda _: ended.set())
     ended.wait(seconds)
-
 
 
 def _resolved(properties: Mapping[str, str]) -> dict[str, str]:

@@ -71,14 +71,16 @@ def _bare(schema: Any, names: dict[str, str], space: str) -> Any:
         if schema in _PRIMITIVES:
             return schema
         return names[schema if "." in schema or not space else f"{space}.{schema}"]
+    return _bare_mapping(schema, names, space)
+
+
+def _bare_mapping(schema: dict[str, Any], names: dict[str, str], space: str) -> Any:
     kind = schema["type"]
     if kind == "record":
         full = _full_name({"namespace": space, **schema})
         names[full] = f"R{len(names)}"
         inner = full.rpartition(".")[0]
-        fields = [
-            {"name": field["name"], "type": _bare(field["type"], names, inner)} for field in schema["fields"]
-        ]
+        fields = [{"name": field["name"], "type": _bare(field["type"], names, inner)} for field in schema["fields"]]
         return {"type": "record", "name": names[full], "fields": fields}
     if kind == "array":
         return {"type": "array", "items": _bare(schema["items"], names, space)}
@@ -89,4 +91,3 @@ def _bare(schema: Any, names: dict[str, str], space: str) -> Any:
         kept = {k: v for k, v in schema.items() if k in ("symbols", "size")}
         return {"type": kind, "name": name, **kept}
     return _bare(kind, names, space)
-

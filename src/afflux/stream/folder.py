@@ -74,13 +74,21 @@ def _columns(parts: Sequence[Decoded]) -> tuple[TargetColumn, ...]:
 
 def _with_all(rows: pl.DataFrame, columns: Sequence[TargetColumn]) -> pl.DataFrame:
     return rows.with_columns(
-        (pl.col(column.name).cast(column.type.dtype) if column.name in rows.columns else pl.lit(None, column.type.dtype)).alias(column.name)
+        (
+            pl.col(column.name).cast(column.type.dtype)
+            if column.name in rows.columns
+            else pl.lit(None, column.type.dtype)
+        ).alias(column.name)
         for column in columns
     )
 
 
 def _empty(columns: Sequence[TargetColumn]) -> pl.DataFrame:
-    meta = {SEQUENCE: pl.Int64, BORN: pl.Boolean, **dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True))}
+    meta = {
+        SEQUENCE: pl.Int64,
+        BORN: pl.Boolean,
+        **dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True)),
+    }
     return pl.DataFrame(schema={**meta, **{column.name: column.type.dtype for column in columns}})
 
 

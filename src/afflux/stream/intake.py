@@ -89,7 +89,9 @@ class Intake:
     def subscribe(self, topics: Iterable[str]) -> None:
         """Ask for a set of topics; those that stay go on without a pause."""
         self.topics = frozenset(topics)
-        self._consumer.subscribe(sorted(self.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
+        self._consumer.subscribe(
+            sorted(self.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
+        )
 
     def poll(self, most: int, seconds: float) -> int:
         """Gather messages that have arrived.
@@ -110,13 +112,14 @@ class Intake:
             raise failed
         for message in came:
             error = message.error()
-            partition = Partition(message.topic(), message.partition()) if message.topic() is not None else None
+            topic, number, offset = message.topic(), message.partition(), message.offset()
+            place = None if topic is None or number is None or offset is None else Partition(topic, number)
             if error is not None:
-                self._event(error, message, partition)
-            elif partition in self._next:
+                self._event(error, place, offset or 0)
+            elif place in self._next:
                 self._raw.messages.append(message)
                 self._raw.bytes += len(message)
-                self._reach(partition, message.offset() + 1)
+                self._reach(place, (offset or 0) + 1)
         return len(came)
 
     def gathered(self) -> Raw:
@@ -164,11 +167,11 @@ class Intake:
         self._raw.spans[partition] = Span(span.start if span else self._next[partition], offset)
         self._next[partition] = offset
 
-    def _event(self, error: confluent_kafka.KafkaError, message: Any, partition: Partition | None) -> None:
+    def _event(self, error: confluent_kafka.KafkaError, partition: Partition | None, offset: int) -> None:
         code = error.code()
         if code == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name of it
-            if partition in self._next and message.offset() > self._next[partition]:
-                self._reach(partition, message.offset())
+            if partition in self._next and offset > self._next[partition]:
+                self._reach(partition, offset)
             return
         if code in (confluent_kafka.KafkaError._AUTO_OFFSET_RESET, confluent_kafka.KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             place = f"{partition.topic}[{partition.number}]" if partition else "a partition"

@@ -4,11 +4,11 @@ import re
 
 
 class RegexRouter:
-    """Renames topics.
+    r"""Renames topics.
 
     Args:
         regex: matched against the whole name, as `java.util.regex` does for this transform.
-        replacement: with `$1` or `${name}` for groups, and `\\` before a character meant as itself.
+        replacement: with `$1` or `${name}` for groups, and `\` before a character meant as itself.
 
     Raises:
         ValueError: the expression or the replacement is wrong; the message says where.

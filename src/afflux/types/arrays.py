@@ -1,4 +1,4 @@
-"""Lists of a frame as PostgreSQL's array text, such as `{1,NULL,"a \\"b\\""}`."""
+r"""Lists of a frame as PostgreSQL's array text, such as `{1,NULL,"a \"b\""}`."""
 
 import polars as pl
 
@@ -16,8 +16,10 @@ def array_text(lists: pl.Series, elements: pl.Series) -> pl.Series:
     lengths = lists.list.len()
     rows = pl.select(pl.int_range(len(lists), dtype=pl.UInt32)).to_series()
     filled = (lengths > 0).fill_null(value=False)
-    owners = pl.Series("row", rows.filter(filled)).to_frame().select(
-        pl.col("row").repeat_by(lengths.filter(filled)).explode()
+    owners = (
+        pl.Series("row", rows.filter(filled))
+        .to_frame()
+        .select(pl.col("row").repeat_by(lengths.filter(filled)).explode())
     )
     joined = (
         owners.with_columns(_element_text(elements).alias("text"))

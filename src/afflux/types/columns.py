@@ -49,11 +49,8 @@ class Column:
             The values in the frame's form, and where any of them is an unchanged out-of-line value,
             booleans that say which.
         """
-        if isinstance(values.dtype, pl.List):
-            texts = self._read_array(values)
-        else:
-            texts = self.form.convert(values, self.type)
-        texts = texts.alias(self.name)
+        is_list = isinstance(values.dtype, pl.List)
+        texts = (self._read_array(values) if is_list else self.form.convert(values, self.type)).alias(self.name)
         marker = self._marker()
         if marker is None:
             return texts, None

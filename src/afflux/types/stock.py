@@ -18,7 +18,6 @@ PLACEHOLDER = "__debezium_unavailable_value"
 """What Debezium writes in place of an unchanged out-of-line value, where its type can hold it."""
 
 
-
 def _itself(values: pl.Series) -> pl.Series:
     return values
 

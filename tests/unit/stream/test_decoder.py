@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import pytest
-from debezium import Wire, column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from afflux.stream.decoder import SEQUENCE, Decoder
 from afflux.stream.router import Router
 from afflux.topology.model import Topology
 from afflux.types.stock import PLACEHOLDER
+from debezium import Wire, column
 
 ID = column("id", "int", "INT4", null=False)
 NOTE = column("note", "string", "TEXT", length=2147483647)
@@ -73,9 +73,7 @@ def test_an_unchanged_large_value_is_marked_and_not_written() -> None:
 
 def test_a_row_of_an_incremental_snapshot_has_the_lsn_of_the_stream_then() -> None:
     wire = Wire()
-    event = wire.event(
-        "shard0", "public.t", [ID], "r", {"id": 1}, incremental=True, sequence='["77","78"]'
-    )
+    event = wire.event("shard0", "public.t", [ID], "r", {"id": 1}, incremental=True, sequence='["77","78"]')
     (part,) = decoder(wire).decode([event])
     assert part.rows[LSN].to_list() == [78]
 
@@ -98,7 +96,9 @@ def test_a_registry_that_lost_its_ids_does_not_decode_into_nonsense() -> None:
     other = wire.event("shard0", "public.other", [ID], "c", {"id": 1})
     value_ids = [int.from_bytes((m.value() or b"")[1:5], "big") for m in (event, other)]
     wire.schemas[value_ids[0]], wire.schemas[value_ids[1]] = (wire.schemas[i] for i in reversed(value_ids))
-    with pytest.raises(DecodeError, match=r"schema is of 'shard0.public.other', and the event is of 'shard0.public.orders'"):
+    with pytest.raises(
+        DecodeError, match=r"schema is of 'shard0.public.other', and the event is of 'shard0.public.orders'"
+    ):
         decoder(wire).decode([event])
 
 
@@ -156,7 +156,11 @@ def test_every_value_of_a_plain_type_comes_through(rows: list[dict[str, Any]]) -
 
 
 ARRAYS = [
-    (column("a", {"type": "array", "items": ["null", "string"]}, "_TEXT"), ["a", None, 'q"\\', ""], '{"a",NULL,"q\\"\\\\",""}'),
+    (
+        column("a", {"type": "array", "items": ["null", "string"]}, "_TEXT"),
+        ["a", None, 'q"\\', ""],
+        '{"a",NULL,"q\\"\\\\",""}',
+    ),
     (column("a", {"type": "array", "items": ["null", "int"]}, "_INT4"), [1, None, -2], "{1,NULL,-2}"),
     (column("a", {"type": "array", "items": ["null", "long"]}, "_TIMESTAMP"), [0], '{"1970-01-01 00:00:00.000000"}'),
     (column("a", {"type": "array", "items": ["null", "boolean"]}, "_BOOL"), [True, False], "{true,false}"),

@@ -23,8 +23,16 @@ COLUMNS = tuple(
     for name, source, kind in (("id", "INT4", "int4"), ("note", "TEXT", "text"), ("n", "INT8", "int8"))
 )
 SCHEMA = {
-    **{SEQUENCE: pl.Int64, BORN: pl.Boolean, SHARD: pl.String, LSN: pl.Int64, SOURCE_TS: pl.Int64},
-    **{DELETED: pl.Boolean, "id": pl.Int32, "note": pl.String, "n": pl.Int64, unchanged("note"): pl.Boolean},
+    SEQUENCE: pl.Int64,
+    BORN: pl.Boolean,
+    SHARD: pl.String,
+    LSN: pl.Int64,
+    SOURCE_TS: pl.Int64,
+    DELETED: pl.Boolean,
+    "id": pl.Int32,
+    "note": pl.String,
+    "n": pl.Int64,
+    unchanged("note"): pl.Boolean,
 }
 
 
@@ -36,8 +44,10 @@ def decoded(events: list[dict[str, Any]]) -> Decoded:
             truncates.append(TruncateEvent(e["shard"], e["lsn"], sequence))
             continue
         rows.append(
-            (sequence, e["op"] == "c", e["shard"], e["lsn"], e["lsn"], e["op"] == "d")
-            + (e["id"], e.get("note"), e.get("n"), e.get("masked", False))
+            (
+                *(sequence, e["op"] == "c", e["shard"], e["lsn"], e["lsn"], e["op"] == "d"),
+                *(e["id"], e.get("note"), e.get("n"), e.get("masked", False)),
+            )
         )
     return Decoded(TABLE, COLUMNS, ("id",), pl.DataFrame(rows, schema=SCHEMA, orient="row"), tuple(truncates))
 

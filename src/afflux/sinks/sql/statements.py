@@ -19,15 +19,15 @@ def identifier(table: TableName) -> sql.Identifier:
 
 def create_table(table: TableName, columns: Sequence[TargetColumn], key: Sequence[str]) -> sql.Composed:
     """Declare a target table: the source's columns, the meta columns, and the key. Only the key is NOT NULL."""
-    lines = [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type.ddl())) for c in columns]  # type: ignore[arg-type]  # from the table of types
-    lines += [sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in META_COLUMNS.items()]  # type: ignore[arg-type]  # literals above
+    lines = [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type.ddl())) for c in columns]
+    lines += [sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in META_COLUMNS.items()]
     lines.append(sql.SQL("PRIMARY KEY ({})").format(_names(key)))
     return sql.SQL("CREATE TABLE {} ({})").format(identifier(table), sql.SQL(", ").join(lines))
 
 
 def add_column(table: TableName, column: TargetColumn) -> sql.Composed:
     """Add a nullable column."""
-    kind = sql.SQL(column.type.ddl())  # type: ignore[arg-type]  # from the table of types
+    kind = sql.SQL(column.type.ddl())
     return sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(identifier(table), sql.Identifier(column.name), kind)
 
 
@@ -55,8 +55,8 @@ class Stage:
 
     def create(self) -> sql.Composed:
         """Make the staging table; it is empty again at each commit."""
-        lines = [sql.SQL(f"c{i} {c.type.ddl()}") for i, c in enumerate(self.columns)]  # type: ignore[arg-type]  # from the table of types
-        lines += [sql.SQL(f"m{self._index(name)} boolean") for name in self.masked]  # type: ignore[arg-type]  # a number
+        lines = [sql.SQL(f"c{i} {c.type.ddl()}") for i, c in enumerate(self.columns)]
+        lines += [sql.SQL(f"m{self._index(name)} boolean") for name in self.masked]
         return sql.SQL(
             "CREATE TEMPORARY TABLE {} (shard text, lsn bigint, source_ts timestamptz, deleted boolean, {}) "
             "ON COMMIT DELETE ROWS"
@@ -75,7 +75,7 @@ class Stage:
     def upsert(self) -> sql.Composed:
         """Insert or replace the rows that are known whole."""
         names = [sql.Identifier(c.name) for c in self.columns]
-        values = [sql.SQL(f"s.c{i}") for i in range(len(self.columns))]  # type: ignore[arg-type]  # numbers
+        values = [sql.SQL(f"s.c{i}") for i in range(len(self.columns))]
         updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(n)) for n in (*self._others(), *META_COLUMNS)]
         return sql.SQL(
             "INSERT INTO {} ({}, _shard, _lsn, _source_ts, _synced_at) "
@@ -95,10 +95,10 @@ class Stage:
         """Update the rows that came without some unchanged values, and leave those values be."""
         updates = []
         for name in self._others():
-            value = sql.SQL(f"s.c{self._index(name)}")  # type: ignore[arg-type]  # a number
+            value: sql.Composable = sql.SQL(f"s.c{self._index(name)}")
             if name in self.masked:
-                mask = sql.SQL(f"s.m{self._index(name)}")  # type: ignore[arg-type]  # a number
-                value = sql.SQL("CASE WHEN {} THEN t.{} ELSE {} END").format(mask, sql.Identifier(name), value)  # type: ignore[assignment]  # both compose
+                mask = sql.SQL(f"s.m{self._index(name)}")
+                value = sql.SQL("CASE WHEN {} THEN t.{} ELSE {} END").format(mask, sql.Identifier(name), value)
             updates.append(sql.SQL("{} = {}").format(sql.Identifier(name), value))
         return sql.SQL(
             "UPDATE {} t SET {}, _shard = s.shard, _lsn = s.lsn, _source_ts = s.source_ts, "
@@ -106,7 +106,7 @@ class Stage:
         ).format(self._target, sql.SQL(", ").join(updates), self._stage, self._any_masked(), self._same_key())
 
     def _any_masked(self) -> sql.Composed:
-        return sql.SQL(" OR ").join(sql.SQL(f"s.m{self._index(name)}") for name in self.masked)  # type: ignore[arg-type]  # numbers
+        return sql.SQL(" OR ").join(sql.SQL(f"s.m{self._index(name)}") for name in self.masked)
 
     def _same_key(self) -> sql.Composed:
         return sql.SQL(" AND ").join(
