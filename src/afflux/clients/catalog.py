@@ -1,0 +1,184 @@
+"""What a shard's PostgreSQL says of itself: its catalogs as plain values, and the queries that read them."""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+
+@dataclass(frozen=True)
+class Server:
+    """What one server and this role on it can do."""
+
+    version: int
+    """As `server_version_num`: 160004."""
+    database: str
+    wal_level: str
+    max_slots: int
+    used_slots: int
+    max_senders: int
+    used_senders: int
+    standby: bool
+    role: str
+    may_replicate: bool
+    may_create: bool
+    """May make publications in this database."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, or what could be taken for one, with all that decides whether its changes can be followed."""
+
+    schema: str
+    name: str
+    kind: str = "r"
+    """`r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table."""
+    logged: bool = True
+    identity: str = "d"
+    """`d` default, `n` nothing, `f` full, `i` an index: PostgreSQL's `relreplident`."""
+    root: str | None = None
+    """For a partition: the topmost table, as `schema.name`."""
+    primary_key: tuple[str, ...] = ()
+    deferrable_key: bool = False
+    identity_key: tuple[str, ...] = ()
+    """The columns of the index that the identity uses."""
+    generated: tuple[str, ...] = ()
+    """Generated columns, which are in snapshots but not in changes."""
+    hidden_rows: bool = False
+    """Row-level security is active for this role."""
+    readable: bool = True
+    owned: bool = True
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`, as topologies write it."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A publication and what it publishes."""
+
+    name: str
+    tables: frozenset[tuple[str, str]] = frozenset()
+    """(schema, table)."""
+    all_tables: bool = False
+    schemas: bool = False
+    """It publishes whole schemas."""
+    filtered: bool = False
+    """It has row filters or column lists."""
+    via_root: bool = True
+    operations: frozenset[str] = frozenset({"insert", "update", "delete", "truncate"})
+    owned: bool = True
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A replication slot."""
+
+    name: str
+    plugin: str | None
+    database: str | None
+    active: bool
+    pid: int | None = None
+    """The server's process that sends from it; a reader that comes back has another one."""
+    holder: str = ""
+    """Who reads it: application name or process id."""
+    wal_status: str | None = None
+    """`reserved`, `extended`, `unreserved` or `lost`."""
+    lag_bytes: int | None = None
+    """WAL written since what the connector confirmed."""
+    retained_bytes: int | None = None
+    """WAL that the server keeps because of this slot."""
+
+
+SERVER: LiteralString = """
+select current_setting('server_version_num')::int as version,
+       current_database()::text as database,
+       current_setting('wal_level') as wal_level,
+       current_setting('max_replication_slots')::int as max_slots,
+       (select count(*)::int from pg_replication_slots) as used_slots,
+       current_setting('max_wal_senders')::int as max_senders,
+       (select count(*)::int from pg_stat_replication) as used_senders,
+       pg_is_in_recovery() as standby,
+       current_user::text as role,
+       r.rolsuper or r.rolreplication or exists (
+           -- managed servers give the right through a role of their own
+           select from pg_roles g where g.rolname in ('rds_replication', 'rds_superuser', 'cloudsqlsuperuser')
+             and pg_has_role(r.oid, g.oid, 'member')) as may_replicate,
+       has_database_privilege(current_database(), 'CREATE') as may_create
+from pg_roles r where r.rolname = current_user
+"""
+
+RELATIONS: LiteralString = """
+select n.nspname::text as schema,
+       c.relname::text as name,
+       c.relkind::text as kind,
+       c.relpersistence = 'p' as logged,
+       c.relreplident::text as identity,
+       case when c.relispartition then (
+           select rn.nspname || '.' || rc.relname
+           from pg_class rc join pg_namespace rn on rn.oid = rc.relnamespace
+           where rc.oid = pg_partition_root(c.oid)) end as root,
+       coalesce(pk.columns, '{}') as primary_key,
+       coalesce(not pk.immediate, false) as deferrable_key,
+       coalesce(id.columns, '{}') as identity_key,
+       array(select a.attname::text from pg_attribute a
+             where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped
+             order by a.attnum) as generated,
+       c.relrowsecurity and row_security_active(c.oid) as hidden_rows,
+       has_schema_privilege(n.oid, 'USAGE') and has_table_privilege(c.oid, 'SELECT') as readable,
+       pg_has_role(c.relowner, 'USAGE') as owned
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+left join lateral (
+    select array(select a.attname::text
+                 from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
+                 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+                 where k.place <= i.indnkeyatts order by k.place) as columns,
+           i.indimmediate as immediate
+    from pg_index i where i.indrelid = c.oid and i.indisprimary) pk on true
+left join lateral (
+    select array(select a.attname::text
+                 from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
+                 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+                 where k.place <= i.indnkeyatts order by k.place) as columns
+    from pg_index i where i.indrelid = c.oid and i.indisreplident) id on true
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence <> 't'
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+order by 1, 2
+"""
+
+# Row filters, column lists and whole schemas came with PostgreSQL 15; asked for through JSON, older servers
+# answer that there are none.
+PUBLICATION: LiteralString = """
+select p.pubname::text as name,
+       p.puballtables as all_tables,
+       p.pubviaroot as via_root,
+       array_remove(array[case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+                          case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end],
+                    null) as operations,
+       pg_has_role(p.pubowner, 'USAGE') as owned,
+       array(select array[n.nspname::text, c.relname::text]
+             from pg_publication_rel r join pg_class c on c.oid = r.prrelid
+             join pg_namespace n on n.oid = c.relnamespace where r.prpubid = p.oid) as tables,
+       exists (select from pg_publication_rel r where r.prpubid = p.oid
+               and (to_jsonb(r) ->> 'prqual' is not null or to_jsonb(r) ->> 'prattrs' is not null)) as filtered,
+       (select count(*) from pg_publication_tables t where t.pubname = p.pubname) >
+       (select count(*) from pg_publication_rel r where r.prpubid = p.oid) and not p.puballtables as schemas
+from pg_publication p where p.pubname = %s
+"""
+
+SLOT: LiteralString = """
+select s.slot_name::text as name,
+       s.plugin::text as plugin,
+       s.database::text as database,
+       s.active,
+       s.active_pid as pid,
+       coalesce(nullif(a.application_name, ''), 'process ' || s.active_pid, '') as holder,
+       s.wal_status,
+       pg_wal_lsn_diff(now.lsn, s.confirmed_flush_lsn)::bigint as lag_bytes,
+       pg_wal_lsn_diff(now.lsn, s.restart_lsn)::bigint as retained_bytes
+from pg_replication_slots s
+left join pg_stat_activity a on a.pid = s.active_pid
+cross join (select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end) now(lsn)
+where s.slot_name = %s
+"""

@@ -1,0 +1,151 @@
+"""A shard's PostgreSQL: short sessions that read its catalogs and set its publication and slot."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.rows import class_row
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from afflux.clients.catalog import PUBLICATION, RELATIONS, SERVER, SLOT, Publication, Relation, Server, Slot
+from afflux.clients.postgres_errors import source_error
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+LOCK_SECONDS = 10
+"""ALTER PUBLICATION waits for running DDL only; who holds a table this long is told rather than waited for."""
+RELEASE_SECONDS = 20
+"""How long a slot may still be held after its connector went."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where a shard's database is and how to log in; the password never shows in its text."""
+
+    shard: str
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    options: dict[str, str] = field(default_factory=dict)
+    """libpq's own, such as `sslmode`."""
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+        return f"shard {self.shard} ({self.host}:{self.port}/{self.database})"
+
+
+class Session:
+    """One short connection to a shard; each statement commits by itself."""
+
+    def __init__(self, login: Login, connection: psycopg.Connection) -> None:
+        self._login, self._connection = login, connection
+
+    def server(self) -> Server:
+        """Return what the server and this role can do."""
+        return self._connection.cursor(row_factory=class_row(Server)).execute(SERVER).fetchall()[0]
+
+    def relations(self) -> list[Relation]:
+        """Return every table and what could be taken for one, outside PostgreSQL's own schemas, by name."""
+        rows = self._rows(RELATIONS)
+        lists = ("primary_key", "identity_key", "generated")
+        return [Relation(**{**row, **{key: tuple(row[key]) for key in lists}}) for row in rows]
+
+    def publication(self, name: str) -> Publication | None:
+        """Return a publication, or None when there is none of this name."""
+        for row in self._rows(PUBLICATION, name):
+            tables = frozenset((schema, table) for schema, table in row.pop("tables"))
+            return Publication(**{**row, "tables": tables, "operations": frozenset(row["operations"])})
+        return None
+
+    def slot(self, name: str) -> Slot | None:
+        """Return a slot, or None when there is none of this name."""
+        return next((Slot(**row) for row in self._rows(SLOT, name)), None)
+
+    def create_publication(self, name: str, tables: Sequence[tuple[str, str]]) -> None:
+        """Publish these tables, partitions as their root; one that exists is set to that."""
+        try:
+            self._do(
+                sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)").format(
+                    sql.Identifier(name), _tables(tables)
+                )
+            )
+        except errors.DuplicateObject:
+            self.set_publication(name, tables)
+
+    def set_publication(self, name: str, tables: Sequence[tuple[str, str]]) -> None:
+        """Set what an existing publication publishes; tables that stay are not interrupted."""
+        publication = sql.Identifier(name)
+        self._do(sql.SQL("alter publication {} set table {}").format(publication, _tables(tables)))
+        self._do(
+            sql.SQL(
+                "alter publication {} set (publish = 'insert, update, delete, truncate',"
+                " publish_via_partition_root = true)"
+            ).format(publication)
+        )
+
+    def drop_publication(self, name: str) -> bool:
+        """Drop a publication; return whether there was one."""
+        there = self.publication(name) is not None
+        self._do(sql.SQL("drop publication if exists {}").format(sql.Identifier(name)))
+        return there
+
+    def drop_slot(self, name: str) -> bool:
+        """Drop a slot, waiting a little for its reader to leave; return whether there was one."""
+        drop: LiteralString = (
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s"
+        )
+        patient = Retrying(
+            retry=retry_if_exception_type(errors.ObjectInUse),
+            stop=stop_after_delay(RELEASE_SECONDS),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        )
+        try:
+            return patient(self._connection.execute, drop, (name,)).rowcount > 0
+        except errors.UndefinedObject:
+            return False  # another process was quicker
+
+    def _rows(self, query: LiteralString, *parameters: str) -> list[dict[str, Any]]:
+        cursor = self._connection.execute(query, parameters)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _do(self, statement: sql.Composed) -> None:
+        self._connection.execute(statement)
+
+
+@contextmanager
+def session(login: Login) -> Iterator[Session]:
+    """Open a short session on a shard.
+
+    Raises:
+        SourceError: it can't be reached or refuses the login, or a statement inside the block failed; the
+            message names the shard.
+    """
+    try:
+        with psycopg.connect(
+            host=login.host,
+            port=login.port,
+            dbname=login.database,
+            user=login.user,
+            password=login.password,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="afflux control",
+            autocommit=True,
+            **login.options,  # type: ignore[arg-type]  # libpq's options are all text
+        ) as connection:
+            connection.execute(f"set statement_timeout = '{STATEMENT_SECONDS}s'")
+            connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
+            yield Session(login, connection)
+    except psycopg.Error as error:
+        raise source_error(login.where, login.user, error) from None
+
+
+def _tables(tables: Sequence[tuple[str, str]]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(schema, table) for schema, table in tables)

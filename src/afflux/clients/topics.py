@@ -1,0 +1,200 @@
+"""The broker's topics: what there is, and making and setting them."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import IsolationLevel, TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library re-exports without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from afflux.errors import KafkaError
+
+REQUEST_SECONDS = 10.0
+
+# librdkafka tells of a broker that is away on its own log too; the errors raised here say it once.
+QUIET = logging.getLogger("afflux.librdkafka")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: how it is cut, and those of its settings that are its own."""
+
+    name: str
+    partitions: int
+    replication: int | None = None
+    """None, for one to be made: the broker's default."""
+    config: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+    """The broker's own; another one under the same name is another topic."""
+
+
+class Topics:
+    """The topics of a Kafka cluster.
+
+    Args:
+        bootstrap_servers: `host:port`, several with commas.
+        properties: librdkafka's, such as `security.protocol`, secrets resolved.
+    """
+
+    def __init__(self, bootstrap_servers: str, properties: Mapping[str, str] | None = None) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        try:
+            self._admin = AdminClient({**(properties or {}), "bootstrap.servers": bootstrap_servers}, logger=QUIET)
+        except confluent_kafka.KafkaException as error:
+            raise KafkaError(f"Kafka client: {_text(error)}", hint="Check kafka.properties of the topology.") from None
+
+    def names(self) -> set[str]:
+        """Return the names of all topics that this client may see."""
+        return set(self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS)).topics)
+
+    def describe(self, names: Iterable[str]) -> dict[str, Topic]:
+        """Return those of the named topics that exist, with the settings that differ from the broker's."""
+        wanted = sorted(set(names) & self.names())
+        if not wanted:
+            return {}
+        described = self._ask(
+            "describe topics",
+            lambda: self._admin.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_SECONDS),
+        )
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
+        configs = self._ask(
+            "read topic settings",
+            lambda: self._admin.describe_configs(resources, request_timeout=REQUEST_SECONDS),
+        )
+        own = {
+            resource.name: _own_settings(self._result("read settings", future)) for resource, future in configs.items()
+        }
+        found = {}
+        for name, future in described.items():
+            answer = self._result(f"describe topic {name}", future)
+            found[name] = Topic(
+                name,
+                partitions=len(answer.partitions),
+                replication=len(answer.partitions[0].replicas),
+                config=own[name],
+                id=str(answer.topic_id),
+            )
+        return found
+
+    def end_offsets(self, names: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Return the read-committed end of each partition of topics, by topic and partition number."""
+        described = self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS)).topics
+        wanted = {
+            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library leaves it without types
+            for name in sorted(set(names) & described.keys())
+            for number in described[name].partitions
+        }
+        if not wanted:
+            return {}
+        futures = self._ask(
+            "read ends of topics",
+            lambda: self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
+            ),
+        )
+        return {(p.topic, p.partition): self._result("read ends", future).offset for p, future in futures.items()}
+
+    def create(self, topics: Sequence[Topic]) -> None:
+        """Make topics; those that exist are left as they are."""
+        new = [
+            NewTopic(t.name, num_partitions=t.partitions, replication_factor=t.replication or -1, config=dict(t.config))
+            for t in topics
+        ]
+        if new:
+            futures = self._ask(
+                "create topics", lambda: self._admin.create_topics(new, request_timeout=REQUEST_SECONDS)
+            )
+            for name, future in futures.items():
+                self._result(f"create topic {name}", future, fine=confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS)
+
+    def configure(self, name: str, settings: Mapping[str, str]) -> None:
+        """Set some settings of a topic; the others stay."""
+        entries = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        futures = self._ask(
+            "set topic settings",
+            lambda: self._admin.incremental_alter_configs([resource], request_timeout=REQUEST_SECONDS),
+        )
+        for future in futures.values():
+            self._result(f"set {', '.join(settings)} of topic {name}", future)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete topics; those that are not there are fine."""
+        wanted = sorted(set(names))
+        if wanted:
+            futures = self._ask(
+                "delete topics", lambda: self._admin.delete_topics(wanted, request_timeout=REQUEST_SECONDS)
+            )
+            for name, future in futures.items():
+                self._result(f"delete topic {name}", future, fine=confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+    def _ask(self, what: str, request: Callable[[], Any]) -> Any:
+        try:
+            return request()
+        except confluent_kafka.KafkaException as error:
+            raise self._error(what, error) from None
+
+    def _result(self, what: str, future: "Future[Any]", fine: int | None = None) -> Any:
+        try:
+            return future.result()
+        except confluent_kafka.KafkaException as error:
+            if fine is not None and error.args[0].code() == fine:
+                return None
+            raise self._error(what, error) from None
+
+    def _error(self, what: str, error: confluent_kafka.KafkaException) -> KafkaError:
+        code = error.args[0].code()
+        if code in _AWAY:
+            return KafkaError(
+                f"no Kafka broker answers at {self.bootstrap_servers}",
+                hint="Is the broker running, and are kafka.bootstrap_servers and kafka.properties right?",
+                transient=True,
+            )
+        return KafkaError(
+            f"Kafka at {self.bootstrap_servers} refused to {what}: {_text(error)}",
+            hint=_HINTS.get(code, ""),
+            transient=bool(error.args[0].retriable()),
+        )
+
+
+_AWAY = {
+    confluent_kafka.KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes are spelt so
+    confluent_kafka.KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError._TIMED_OUT,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError._RESOLVE,  # noqa: SLF001 - likewise
+}
+_HINTS = {
+    confluent_kafka.KafkaError.INVALID_REPLICATION_FACTOR: "kafka.topics.replication asks for more brokers than run.",
+    confluent_kafka.KafkaError.TOPIC_AUTHORIZATION_FAILED: "Allow it for the user of kafka.properties.",
+    confluent_kafka.KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Allow it for the user of kafka.properties.",
+    confluent_kafka.KafkaError._AUTHENTICATION: "Check sasl.* in kafka.properties.",  # noqa: SLF001 - likewise
+}
+
+
+def _own_settings(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:
+    return {
+        key: entry.value
+        for key, entry in entries.items()
+        if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG and entry.value is not None
+    }
+
+
+def _text(error: confluent_kafka.KafkaException) -> str:
+    detail = error.args[0]
+    return str(detail.str() if hasattr(detail, "str") else detail)

@@ -1,0 +1,194 @@
+"""Run a plan: what all shards share first, then each shard's actions in order, the shards side by side.
+
+What fails stops its own shard and no other. Every action may be run again.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+from afflux.clients.connect import Connector
+from afflux.clients.postgres import session
+from afflux.control.actions import (
+    Action,
+    CopyTables,
+    CreateConnector,
+    CreateTopics,
+    RestartConnector,
+    SetConnector,
+    SetPublication,
+    SetRule,
+    SetTopic,
+    StartConnector,
+)
+from afflux.control.observe import WORKERS, Servers, login, look
+from afflux.control.plan import Plan
+from afflux.control.status import ShardStatus, Verdict
+from afflux.control.world import Problem
+from afflux.errors import AffluxError, ConnectError
+from afflux.topology.model import Shard, Topology
+from afflux.topology.names import shard_names
+
+Progress = Callable[[str, str], None]
+"""Told (shard, what is happening or happened), from several threads; the empty shard is the topology as a whole."""
+
+LOOK_SECONDS = 0.5
+"""Between two looks at a stream that is waited for."""
+FAILURE_SECONDS = 3.0
+"""How long Connect may go on showing a failure that a restart has overcome."""
+TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
+"""Verdicts on the way to a stream that are worth a line; others come and go while a connector starts."""
+SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an action: done, or why not."""
+
+    action: Action
+    error: str = ""
+    hint: str = ""
+    skipped: bool = False
+    """Not tried, because an action before it failed."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it was carried out."""
+        return not self.error and not self.skipped
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a plan.
+
+    Args:
+        topology: the plan's.
+        to: its servers.
+        wait: seconds for each shard to stream, counted from its last action; a first copy that takes longer goes on.
+        progress: told of every action and wait.
+    """
+
+    topology: Topology
+    to: Servers
+    wait: float
+    progress: Progress
+
+    def carry_out(self, plan: Plan) -> list[Outcome]:
+        """Carry a plan out, and wait until the shards that no problem keeps from it stream.
+
+        Returns:
+            What became of each action.
+        """
+        shared = self._in_order(None, plan.of(""))
+        if not all(outcome.done for outcome in shared):
+            return [*shared, *_skipped(action for action in plan.actions if action.shard)]
+        blocked = {problem.shard for problem in plan.problems}
+        shards = [shard for shard in self.topology.shards if shard.name not in blocked]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            done = pool.map(lambda shard: self._one_shard(shard, plan.of(shard.name)), shards)
+            return [*shared, *(outcome for outcomes in done for outcome in outcomes)]
+
+    def _one_shard(self, shard: Shard, actions: tuple[Action, ...]) -> list[Outcome]:
+        restarts = any(isinstance(action, SetConnector | RestartConnector) for action in actions)
+        starts = any(isinstance(action, CreateConnector | StartConnector) for action in actions)
+        before = self._look(shard).reader if restarts else None
+        last = [action for action in actions if isinstance(action, CopyTables)]
+        outcomes = self._in_order(shard, [action for action in actions if action not in last])
+        if not all(outcome.done for outcome in outcomes):
+            return [*outcomes, *_skipped(last)]
+        status = self._await_stream(shard, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
+        if status.verdict not in {Verdict.STREAMING, Verdict.PAUSED}:
+            # A connector that still has its old tables would take the signal, and lose it on them.
+            return [*outcomes, *_skipped(last)]
+        return [*outcomes, *self._in_order(shard, last)]
+
+    def _in_order(self, shard: Shard | None, actions: Iterable[Action]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        waiting = list(actions)
+        while waiting:
+            action = waiting.pop(0)
+            try:
+                self._do(shard, action)
+            except AffluxError as error:
+                log.warning(
+                    "action_failed", kind=action.kind, shard=action.shard, object=action.object, error=str(error)
+                )
+                self.progress(action.shard, f"can't {action.words}: {error.message}")
+                return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting)]
+            self.progress(action.shard, action.words)
+            outcomes.append(Outcome(action))
+        return outcomes
+
+    def _do(self, shard: Shard | None, action: Action) -> None:
+        connect = self.to.connect
+        match action:
+            case CreateTopics(topics=topics):
+                self.to.topics.create(topics)
+            case SetTopic(topic=name, new=settings):
+                self.to.topics.configure(name, settings)
+            case SetRule(subject=subject):
+                self.to.registry.set_compatibility(subject, "NONE")
+            case SetPublication(old=old, new=new) if shard is not None:
+                with session(login(self.topology, shard)) as source:
+                    set_to = source.create_publication if old is None else source.set_publication
+                    set_to(new.name, sorted(new.tables))
+            case CreateConnector(name=name, config=config, forget=True):
+                connect.create_stopped(name, dict(config))
+                connect.delete_offsets(name)
+                connect.change_state(name, "resume")
+            case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
+                connect.put_config(name, dict(config))
+            case StartConnector(name=name):
+                connect.change_state(name, "resume")
+            case RestartConnector(name=name):
+                connect.restart(name)
+            case CopyTables(topic_prefix=prefix, id=id_, tables=tables):
+                self.to.signals.snapshot(prefix, id=id_, tables=tables)
+            case _:
+                raise NotImplementedError(action.kind)
+
+    def _await_stream(self, shard: Shard, before: int | None, settled: Collection[Verdict]) -> ShardStatus:
+        """Look again and again until the shard streams, has failed for good, or the time is over.
+
+        Args:
+            shard: one of the topology's.
+            before: the server's process that sent to the connector before it was restarted; it does not count.
+            settled: verdicts that will not change by themselves.
+        """
+        began = time.monotonic()
+        told: Verdict | None = None
+        failing_since: float | None = None
+        while True:
+            status, now = self._look(shard), time.monotonic()
+            failing_since = (failing_since or now) if status.verdict is Verdict.FAILED else None
+            stale = before is not None and status.reader == before
+            failed = failing_since is not None and now - failing_since >= FAILURE_SECONDS
+            if now - began >= self.wait or failed or (status.verdict in settled and not stale):
+                self.progress(shard.name, _words(status))
+                return status
+            if status.verdict is not told and not stale and status.verdict in TOLD:
+                told = status.verdict
+                self.progress(shard.name, _words(status))
+            time.sleep(LOOK_SECONDS)
+
+    def _look(self, shard: Shard) -> ShardStatus:
+        connect = self.to.connect
+        connector: Connector | Problem | None
+        try:
+            connector = connect.status(shard_names(self.topology, shard).connector)
+        except ConnectError as error:
+            connector = Problem(shard.name, "Kafka Connect", error.message, error.hint)
+        return look(self.topology, shard, connect, connector)
+
+
+def _skipped(actions: Iterable[Action]) -> list[Outcome]:
+    return [Outcome(action, skipped=True) for action in actions]
+
+
+def _words(status: ShardStatus) -> str:
+    return f"{status.verdict}: {status.detail}" if status.detail else str(status.verdict)

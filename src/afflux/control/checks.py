@@ -1,0 +1,224 @@
+"""What has to hold on a shard before anything is made there (pure).
+
+Most of this would not be told by Debezium, or only after a task failed; and publishing a table without a usable
+replica identity makes PostgreSQL refuse the application's own UPDATE and DELETE.
+"""
+
+from collections.abc import Iterator
+
+from afflux.clients.catalog import Relation
+from afflux.control.desired import TABLES, Desired
+from afflux.control.world import Problem, ShardWorld
+from afflux.topology.model import Shard, Topology
+from afflux.topology.tables import is_exact, matches
+
+OLDEST = 130000
+"""PostgreSQL 13, the first that publishes partitions as their root."""
+
+
+def problems(topology: Topology, shard: Shard, world: ShardWorld, wanted: Desired) -> list[Problem]:
+    """Return everything that stands in the way on one shard; empty when it can be set up."""
+    return [
+        *_server(shard, world),
+        *_slot(shard, world),
+        *_publication(shard, world, wanted),
+        *_patterns(topology, shard, world),
+        *(problem for table in wanted.tables for problem in _table(shard, table, world)),
+    ]
+
+
+def _server(shard: Shard, world: ShardWorld) -> Iterator[Problem]:
+    server, new_slot = world.server, world.slot is None
+    if server.version < OLDEST:
+        yield Problem(
+            shard.name, "server", f"it is PostgreSQL {server.version // 10000}", "PostgreSQL 13 is the oldest."
+        )
+    if server.wal_level != "logical":
+        yield Problem(
+            shard.name,
+            "server",
+            f"wal_level is {server.wal_level}, so no change can be read from it",
+            "ALTER SYSTEM SET wal_level = logical; then restart the server.",
+        )
+    if server.standby:
+        yield Problem(shard.name, "server", "it is a standby", "Name the primary's host in the topology.")
+    if not server.may_replicate:
+        yield Problem(
+            shard.name,
+            "server",
+            f"role {server.role} may not replicate",
+            f"ALTER ROLE {_quoted(server.role)} REPLICATION;",
+        )
+    if new_slot and server.used_slots >= server.max_slots:
+        yield Problem(
+            shard.name,
+            "server",
+            f"all {server.max_slots} replication slots are in use",
+            "Drop a slot that nobody reads (see pg_replication_slots), or raise max_replication_slots and restart.",
+        )
+    if new_slot and server.used_senders >= server.max_senders:
+        yield Problem(
+            shard.name,
+            "server",
+            f"all {server.max_senders} WAL senders are in use",
+            "Raise max_wal_senders and restart.",
+        )
+
+
+def _slot(shard: Shard, world: ShardWorld) -> Iterator[Problem]:
+    slot, database = world.slot, world.server.database
+    if slot is None:
+        return
+    what = f"slot {slot.name}"
+    if slot.plugin != "pgoutput" or slot.database != database:
+        kind = f"of {slot.plugin} in database {slot.database}" if slot.plugin else "a physical one"
+        yield Problem(
+            shard.name, what, f"it is {kind}, not pgoutput's in {database}", "Choose another name: source.names.slot."
+        )
+    if slot.wal_status == "lost":
+        yield Problem(
+            shard.name,
+            what,
+            "the server has removed the WAL that it stood on, so changes are missing",
+            f"`connectors remove {shard.name} --drop-slot --delete-offsets`, then `connectors apply`: it reads all"
+            " rows anew; rows that were deleted in between stay in the target.",
+        )
+
+
+def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[Problem]:
+    publication, what = world.publication, f"publication {wanted.publication}"
+    if publication is not None and (publication.all_tables or publication.schemas):
+        kind = "for all tables" if publication.all_tables else "for whole schemas"
+        yield Problem(
+            shard.name,
+            what,
+            f"it is {kind}, and can't be set to the topology's tables",
+            "Drop it while no connector reads it, or choose another name: source.names.publication.",
+        )
+        return
+    if publication is None and not world.server.may_create:
+        yield Problem(
+            shard.name,
+            what,
+            f"role {world.server.role} may not make it",
+            f"GRANT CREATE ON DATABASE {_quoted(world.server.database)} TO {_quoted(world.server.role)};",
+        )
+    if publication is not None and not publication.owned and publication.tables != set(wanted.published):
+        yield Problem(
+            shard.name,
+            what,
+            f"role {world.server.role} does not own it and can't set its tables",
+            f"Let its owner run ALTER PUBLICATION {_quoted(publication.name)} SET TABLE"
+            f" {', '.join(f'{_quoted(schema)}.{_quoted(name)}' for schema, name in wanted.published)};",
+        )
+        return
+    new = [t for t in wanted.tables if publication is None or (t.schema, t.name) not in publication.tables]
+    for table in new:
+        if not table.owned:
+            yield Problem(
+                shard.name,
+                f"table {table.full_name}",
+                f"role {world.server.role} does not own it, and only owners publish a table",
+                f"Let its owner's role be granted to {world.server.role}, or let an administrator make {what}.",
+            )
+
+
+def _patterns(topology: Topology, shard: Shard, world: ShardWorld) -> Iterator[Problem]:
+    for table in topology.tables:
+        if table.shards == "one" and shard != topology.shards[0]:
+            continue
+        found = [relation for relation in world.relations if matches(table, relation.full_name)]
+        if any(relation.kind in TABLES for relation in found):
+            continue
+        if not is_exact(table):
+            yield Problem(
+                shard.name, f"tables {table.source}", "no table of the shard matches", "Check `source` of the table."
+            )
+        elif found:
+            yield Problem(
+                shard.name,
+                f"table {table.source}",
+                f"it is a {_KINDS[found[0].kind]}, which has no changes to follow",
+                "Name the table that it reads from.",
+            )
+        else:
+            yield Problem(
+                shard.name,
+                f"table {table.source}",
+                "there is no such table",
+                _nearest(table.source, world) or "Check `source` of the table, or create it on the shard.",
+            )
+
+
+_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
+
+
+def _table(shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem]:
+    what, name = f"table {table.full_name}", f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    if not table.logged:
+        yield Problem(shard.name, what, "it is unlogged, so it leaves no WAL", f"ALTER TABLE {name} SET LOGGED;")
+    if not table.readable:
+        yield Problem(
+            shard.name,
+            what,
+            f"role {world.server.role} may not read it",
+            f"GRANT USAGE ON SCHEMA {_quoted(table.schema)} TO {_quoted(world.server.role)};"
+            f" GRANT SELECT ON {name} TO {_quoted(world.server.role)};",
+        )
+    if table.hidden_rows:
+        yield Problem(
+            shard.name,
+            what,
+            f"row-level security hides rows of it from role {world.server.role}",
+            f"ALTER ROLE {_quoted(world.server.role)} BYPASSRLS;",
+        )
+    leaves = [leaf for leaf in world.relations if leaf.root == table.full_name and leaf.kind == "r"]
+    for part in [table] if table.kind == "r" else [table, *leaves]:
+        yield from _identity(shard, part)
+
+
+def _identity(shard: Shard, table: Relation) -> Iterator[Problem]:
+    """Updates and deletes must say which row they mean, by the same columns as inserts do."""
+    what, name = f"table {table.full_name}", f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    if table.identity == "n":
+        yield Problem(
+            shard.name,
+            what,
+            "its replica identity is NOTHING, so PostgreSQL refuses UPDATE and DELETE once it is published",
+            f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT;",
+        )
+    elif table.identity == "i" and not set(table.primary_key) <= set(table.identity_key):
+        outside = ", ".join(column for column in table.primary_key if column not in table.identity_key)
+        yield Problem(
+            shard.name,
+            what,
+            f"its replica identity is an index without the primary key's {outside}, so deletes would name wrong rows",
+            f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT;",
+        )
+    elif not table.primary_key and table.identity != "i":
+        yield Problem(
+            shard.name,
+            what,
+            "it has no primary key, and tables without a key are not in this version",
+            f"ALTER TABLE {name} ADD PRIMARY KEY (...); or, with a unique index over NOT NULL columns,"
+            f" ALTER TABLE {name} REPLICA IDENTITY USING INDEX ...;",
+        )
+    elif table.deferrable_key and table.identity == "d":
+        yield Problem(
+            shard.name,
+            what,
+            "its primary key is deferrable, so PostgreSQL refuses UPDATE and DELETE once it is published",
+            f"ALTER TABLE {name} REPLICA IDENTITY FULL; or make the key not deferrable.",
+        )
+
+
+def _nearest(name: str, world: ShardWorld) -> str:
+    """Name tables of the same name in other schemas."""
+    last = name.rpartition(".")[2]
+    same = [relation.full_name for relation in world.relations if relation.name == last]
+    return f"Did you mean {' or '.join(same)}?" if same else ""
+
+
+def _quoted(name: str) -> str:
+    plain = name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
+    return name if plain else '"' + name.replace('"', '""') + '"'

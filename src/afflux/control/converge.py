@@ -1,0 +1,73 @@
+"""Make the world as the topology says: observe, plan, apply, observe again."""
+
+from dataclasses import dataclass
+
+from afflux.control.actions import SetRule
+from afflux.control.apply import Outcome, Progress, Run
+from afflux.control.observe import observe, servers, status
+from afflux.control.plan import Plan, make_plan
+from afflux.control.status import ShardStatus
+from afflux.topology.model import Topology
+
+WAIT_SECONDS = 120.0
+"""How long a shard may take to stream before a run stops waiting for it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did, and how it left each shard."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    statuses: tuple[ShardStatus, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.plan.actions)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was done and every shard streams (or makes its first copy, or was paused by somebody)."""
+        done = all(outcome.done for outcome in self.outcomes)
+        return not self.plan.problems and done and all(status.good for status in self.statuses)
+
+
+def plan_topology(topology: Topology) -> Plan:
+    """Return what `apply_topology` would do, and change nothing.
+
+    Args:
+        topology: as loaded.
+
+    Raises:
+        UsageError: the topology asks for what can't be, or a secret of it can't be found.
+        ServerError: Connect, the broker or the registry does not answer. A shard that does not is in the plan.
+    """
+    return make_plan(topology, observe(topology, servers(topology)))
+
+
+def apply_topology(topology: Topology, *, report: Progress | None = None, wait: float = WAIT_SECONDS) -> Report:
+    """Make and set up what each shard needs, and wait until its changes flow. A second run changes nothing.
+
+    Args:
+        topology: as loaded.
+        report: told (shard, what happened), from several threads; the empty shard is the topology as a whole.
+        wait: seconds for each shard to stream; a first copy that takes longer goes on by itself.
+
+    Returns:
+        What was done. A shard that fails, or is away, keeps no other from being set up: look at `Report.ok`.
+
+    Raises:
+        UsageError: the topology asks for what can't be, or a secret of it can't be found.
+        ServerError: Connect, the broker or the registry does not answer.
+    """
+    to, tell = servers(topology), report or (lambda *_: None)
+    plan = make_plan(topology, observe(topology, to))
+    outcomes = Run(topology, to, wait, tell).carry_out(plan)
+    if plan.actions:
+        # Subjects come to be with the first rows, and a registry's rule for all would bind them.
+        after = make_plan(topology, observe(topology, to))
+        rules = tuple(action for action in after.actions if isinstance(action, SetRule))
+        if rules:
+            outcomes += Run(topology, to, 0, tell).carry_out(Plan(rules, plan.problems))
+    return Report(plan, tuple(outcomes), tuple(status(topology)))

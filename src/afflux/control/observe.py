@@ -1,0 +1,176 @@
+"""Ask the servers: in parallel, within bounds, and a shard that does not answer is one row of the answer."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from afflux.clients.connect import Connect, Connector
+from afflux.clients.postgres import Login, session
+from afflux.clients.registry import Registry
+from afflux.clients.signals import Signals
+from afflux.clients.topics import Topics
+from afflux.control.desired import desired, shared_topics, subjects
+from afflux.control.settings import check_settings
+from afflux.control.status import Seen, ShardStatus, judge
+from afflux.control.world import Problem, ShardWorld, World
+from afflux.errors import ConnectError, ServerError
+from afflux.topology.model import Shard, Topology
+from afflux.topology.names import shard_names, signal_topic
+from afflux.topology.secrets import resolve
+
+WORKERS = 12
+"""Requests on their way at once."""
+PLUGINS = {
+    "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
+    "io.apicurio.registry.utils.converter.AvroConverter": "Apicurio's Avro converter",
+}
+_SSL = ("sslmode", "sslrootcert")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers that all shards share, ready to be asked."""
+
+    connect: Connect
+    topics: Topics
+    registry: Registry
+    signals: Signals
+
+
+def servers(topology: Topology) -> Servers:
+    """Return clients for a topology's servers, with its secrets resolved; none is asked yet."""
+    bootstrap = resolve(topology.kafka.bootstrap_servers)
+    kafka = {key: resolve(value) for key, value in topology.kafka.properties.items()}
+    registry = {key: resolve(value) for key, value in topology.registry.properties.items()}
+    return Servers(
+        connect=Connect(resolve(topology.connect.url)),
+        topics=Topics(bootstrap, kafka),
+        registry=Registry(resolve(topology.registry.url), registry),
+        signals=Signals(bootstrap, kafka, signal_topic(topology)),
+    )
+
+
+def login(topology: Topology, shard: Shard) -> Login:
+    """Return how to log in to a shard, with its secrets resolved."""
+    config = topology.source.config
+    return Login(
+        shard=shard.name,
+        host=resolve(shard.host),
+        port=shard.port,
+        database=resolve(shard.database or topology.source.database),
+        user=resolve(topology.source.user),
+        password=resolve(topology.source.password),
+        options={key: str(config[f"database.{key}"]) for key in _SSL if f"database.{key}" in config},
+    )
+
+
+def observe(topology: Topology, to: Servers) -> World:
+    """Ask for everything that a plan depends on.
+
+    Args:
+        topology: as loaded.
+        to: its servers.
+
+    Raises:
+        UsageError: `source.config` can't be combined with what afflux promises.
+        ServerError: Connect, the broker or the registry does not answer, or Connect lacks a plugin.
+    """
+    check_settings(topology)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        asked = {shard.name: pool.submit(_shard, topology, shard) for shard in topology.shards}
+        plugins = pool.submit(to.connect.plugins)
+        connectors = to.connect.connectors()
+        _require(to.connect, plugins.result())
+        shards = {name: answer.result() for name, answer in asked.items()}
+        own = set(shared_topics(topology))
+        wanted = set(own)
+        slotless = []
+        for shard in topology.shards:
+            seen = shards[shard.name]
+            if isinstance(seen, ShardWorld):
+                wanted |= desired(topology, shard, seen.relations).topics.keys()
+                name = shard_names(topology, shard).connector
+                slotless += [name] if seen.slot is None and name in connectors else []
+        offsets = pool.map(to.connect.offsets, slotless)
+        described = pool.submit(to.topics.describe, wanted)
+        rules = _rules(to.registry, wanted - own, pool)
+        topics = described.result()
+        return World(
+            shards=shards,
+            connectors=connectors,
+            offsets=frozenset(name for name, known in zip(slotless, offsets, strict=True) if known),
+            topics=topics,
+            rules=rules,
+            signals=to.signals.sent() if signal_topic(topology) in topics else frozenset(),
+        )
+
+
+def status(topology: Topology) -> list[ShardStatus]:
+    """Say of each shard of a topology what its stream is doing; asks Connect and the shards, and changes nothing."""
+    connect = Connect(resolve(topology.connect.url))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            connectors: dict[str, Connector] | Problem = connect.connectors()
+        except ConnectError as error:
+            connectors = Problem("", "Kafka Connect", error.message, error.hint)
+
+        def one(shard: Shard) -> ShardStatus:
+            name = shard_names(topology, shard).connector
+            known = connectors if isinstance(connectors, Problem) else connectors.get(name)
+            return look(topology, shard, connect, known)
+
+        return list(pool.map(one, topology.shards))
+
+
+def look(topology: Topology, shard: Shard, connect: Connect, connector: Connector | Problem | None) -> ShardStatus:
+    """Look at one shard's stream.
+
+    Args:
+        topology: as loaded.
+        shard: one of its shards.
+        connect: where its connector is.
+        connector: what Connect says of it.
+    """
+    names = shard_names(topology, shard)
+    seen = Seen(connector)
+    try:
+        with session(login(topology, shard)) as source:
+            seen = Seen(connector, source.slot(names.slot), source.publication(names.publication))
+        if isinstance(connector, Connector) and not (seen.slot and seen.slot.active):
+            offsets = connect.offsets(names.connector) or []
+            seen = Seen(connector, seen.slot, seen.publication, offsets=tuple(offsets))
+    except ServerError as error:
+        seen = Seen(connector, problem=Problem(shard.name, "server", error.message, error.hint))
+    return judge(shard.name, (names.connector, names.slot, names.publication), seen)
+
+
+def _shard(topology: Topology, shard: Shard) -> ShardWorld | Problem:
+    names = shard_names(topology, shard)
+    try:
+        with session(login(topology, shard)) as source:
+            return ShardWorld(
+                server=source.server(),
+                relations=tuple(source.relations()),
+                publication=source.publication(names.publication),
+                slot=source.slot(names.slot),
+            )
+    except ServerError as error:
+        return Problem(shard.name, "server", error.message, error.hint)
+
+
+def _require(connect: Connect, installed: Iterable[str]) -> None:
+    missing = [name for kind, name in PLUGINS.items() if kind not in set(installed)]
+    if missing:
+        raise ConnectError(
+            f"Kafka Connect at {connect.url} lacks {' and '.join(missing)}",
+            hint="Put it into a folder of each worker's plugin.path and restart the workers.",
+        )
+
+
+def _rules(registry: Registry, topics: Iterable[str], pool: ThreadPoolExecutor) -> dict[str, str]:
+    """Subject -> level, of those subjects that are held to one."""
+    default = registry.compatibility() or "NONE"
+    known = sorted(subjects(topics) & registry.subjects())
+    levels = zip(known, pool.map(registry.compatibility, known), strict=True)
+    effective = {subject: level or default for subject, level in levels}
+    return {subject: level for subject, level in effective.items() if level != "NONE"}

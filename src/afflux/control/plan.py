@@ -1,0 +1,250 @@
+"""Compare what was observed with what the topology wants (pure).
+
+A plan is data: actions in the order in which they must happen, each shard's apart from the others', and the
+problems that keep a shard from being touched.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from afflux.clients.catalog import Publication
+from afflux.clients.connect import Connector
+from afflux.clients.topics import Topic
+from afflux.control.actions import (
+    Action,
+    CopyTables,
+    CreateConnector,
+    CreateTopics,
+    RestartConnector,
+    Risk,
+    SetConnector,
+    SetPublication,
+    SetRule,
+    SetTopic,
+    StartConnector,
+)
+from afflux.control.checks import problems
+from afflux.control.desired import Desired, desired, shared_topics, subjects
+from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK, check_settings, include_list, included
+from afflux.control.status import failed
+from afflux.control.world import Problem, ShardWorld, World
+from afflux.topology.model import Shard, Topology
+
+COPIES = "afflux.copies"
+"""Property of ours in a connector's config: the id of the signal that asks for added tables' rows, then the tables.
+
+It is set together with the tables, and the signal's id is looked for in the signal topic: a run that dies between
+the two is completed by the next one.
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do, what can't be done, and what else was noticed."""
+
+    actions: tuple[Action, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def of(self, shard: str) -> tuple[Action, ...]:
+        """Return the actions of one shard, in order; of the empty name, those for all shards."""
+        return tuple(action for action in self.actions if action.shard == shard)
+
+
+def make_plan(topology: Topology, world: World) -> Plan:
+    """Return what makes the world as the topology says.
+
+    Args:
+        topology: as loaded.
+        world: as observed for this topology.
+
+    Raises:
+        UsageError: `source.config` can't be combined with what afflux promises.
+    """
+    check_settings(topology)
+    actions: list[Action] = [*_topics("", shared_topics(topology).values(), world)]
+    blocked: list[Problem] = []
+    for shard in topology.shards:
+        seen = world.shards[shard.name]
+        if isinstance(seen, Problem):
+            blocked.append(seen)
+            continue
+        wanted = desired(topology, shard, seen.relations)
+        found = [*problems(topology, shard, seen, wanted), *_neighbours(shard, seen, wanted, world)]
+        blocked.extend(found)
+        if not found:
+            actions.extend(_shard(shard, seen, wanted, world))
+    return Plan(tuple(actions), tuple(blocked), tuple(_strays(topology, world)))
+
+
+def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
+    yield from _topics(shard.name, wanted.topics.values(), world)
+    yield from _publication(shard, seen, wanted)
+    for subject in sorted(subjects(wanted.topics) & world.rules.keys()):
+        yield SetRule(
+            shard=shard.name,
+            object=f"subject {subject}",
+            reason="a rule would stop the whole connector at a schema change",
+            subject=subject,
+            old=world.rules[subject],
+        )
+    yield from _connector(shard, seen, wanted, world)
+
+
+def _topics(shard: str, wanted: Collection[Topic], world: World) -> Iterator[Action]:
+    missing = tuple(topic for topic in wanted if topic.name not in world.topics)
+    if missing:
+        rest = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        what, reason = f"topic {missing[0].name}{rest}", "they are missing" if rest else "it is missing"
+        yield CreateTopics(shard=shard, object=what, reason=reason, topics=missing)
+    for topic in wanted:
+        have = world.topics[topic.name].config if topic.name in world.topics else topic.config
+        new, reasons = {}, []
+        if "compact" in have.get("cleanup.policy", ""):
+            new["cleanup.policy"] = "delete"
+            reasons.append("compaction removes rows that later updates stand on")
+        if int(have.get("max.message.bytes", 0)) < int(topic.config["max.message.bytes"]):
+            new["max.message.bytes"] = topic.config["max.message.bytes"]
+            reasons.append("a larger row would stop the connector")
+        if new:
+            what = f"topic {topic.name}"
+            yield SetTopic(shard=shard, object=what, reason="; ".join(reasons), topic=topic.name, old=have, new=new)
+
+
+def _publication(shard: Shard, seen: ShardWorld, wanted: Desired) -> Iterator[Action]:
+    old, new = seen.publication, Publication(wanted.publication, frozenset(wanted.published))
+    if old is None:
+        reason, risk = "it is missing", Risk.NONE
+    elif old.tables != new.tables:
+        gone = old.tables - new.tables
+        reason = "its tables are not the topology's"
+        risk = Risk.LESS if gone else Risk.NONE
+    elif (old.filtered, old.via_root, old.operations) != (new.filtered, new.via_root, new.operations):
+        reason, risk = "it does not publish every change whole", Risk.NONE
+    else:
+        return
+    yield SetPublication(shard=shard.name, object=f"publication {new.name}", reason=reason, risk=risk, old=old, new=new)
+
+
+def _connector(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
+    name, what = wanted.connector, f"connector {wanted.connector}"
+    existing = world.connectors.get(name)
+    copies = _copies(existing, seen, wanted, world)
+    config = wanted.config | ({COPIES: copies} if copies else {})
+    if existing is None:
+        yield CreateConnector(
+            shard=shard.name,
+            object=what,
+            reason="it is missing",
+            risk=Risk.SNAPSHOT if seen.slot is None else Risk.NONE,
+            name=name,
+            config=config,
+            forget=seen.slot is None,
+        )
+    elif existing.config != config:
+        yield SetConnector(
+            shard=shard.name,
+            object=what,
+            reason="its config is not the topology's",
+            risk=Risk.RESTART,
+            name=name,
+            old=existing.config,
+            new=config,
+        )
+    elif reason := failed(existing):
+        yield RestartConnector(shard=shard.name, object=what, reason=reason, risk=Risk.RESTART, name=name)
+    if existing is not None and existing.state == "STOPPED" and seen.slot is None:
+        yield StartConnector(shard=shard.name, object=what, reason="it never ran", risk=Risk.SNAPSHOT, name=name)
+    signal, *tables = copies.split(",") if copies else [""]
+    if signal and signal not in world.signals:
+        shown = ", ".join(table.replace("\\", "") for table in tables)
+        yield CopyTables(
+            shard=shard.name,
+            object=f"rows of {shown}",
+            reason="tables were added, and the rows that they have already are in no topic",
+            risk=Risk.SNAPSHOT,
+            id=signal,
+            topic_prefix=wanted.config["topic.prefix"],
+            tables=tuple(tables),
+        )
+
+
+def _copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world: World) -> str:
+    """The value of COPIES that a connector should have: what it has, or a new one when tables were added."""
+    have = existing.config.get(COPIES, "") if existing else ""
+    if existing:
+        before = included(existing.config)
+    elif seen.slot and seen.publication:
+        # The connector was removed and will go on from its offsets, with the tables that it had then.
+        before = frozenset(include_list([t]) for t in wanted.tables if (t.schema, t.name) in seen.publication.tables)
+    else:
+        return ""
+    added = included(wanted.config) - before
+    if not added:
+        return have
+    signal, *tables = have.split(",")
+    waiting = set(tables) if signal not in world.signals else set()
+    new = next(f"{wanted.connector}-{n}" for n in count(1) if f"{wanted.connector}-{n}" not in {*world.signals, signal})
+    return ",".join([new, *sorted(added | (waiting & included(wanted.config)))])
+
+
+def _neighbours(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Problem]:
+    """What others hold that this shard needs, and what can't be changed on a connector that has run."""
+    existing, what = world.connectors.get(wanted.connector), f"connector {wanted.connector}"
+    if existing is None and seen.slot and seen.slot.active:
+        yield Problem(
+            shard.name,
+            f"slot {seen.slot.name}",
+            f"{seen.slot.holder} reads it already",
+            "Stop that reader, or choose another name: source.names.slot.",
+        )
+    for other in world.connectors.values():
+        if other.name != wanted.connector and other.config.get("topic.prefix") == wanted.config["topic.prefix"]:
+            yield Problem(
+                shard.name,
+                what,
+                f"connector {other.name} has the topic prefix {wanted.config['topic.prefix']} already",
+                "Give each topology its own, such as `source: {names: {topic_prefix: '{name}.{shard}'}}`.",
+            )
+    if existing is None:
+        return
+    owner = existing.config.get(TOPOLOGY_MARK)
+    if owner != wanted.config[TOPOLOGY_MARK]:
+        yield Problem(
+            shard.name,
+            what,
+            f"it exists and belongs to {f'topology {owner}' if owner else 'somebody else'}",
+            "Remove it there, or choose another name: source.names.connector.",
+        )
+        return
+    for key in _FIXED:
+        if existing.config.get(key) != wanted.config[key]:
+            yield Problem(
+                shard.name,
+                what,
+                f"its {key} can't change from {existing.config.get(key)} to {wanted.config[key]} while it lives",
+                f"`connectors remove {shard.name}`, then `connectors apply`.",
+            )
+    if seen.slot is None and wanted.connector in world.offsets:
+        yield Problem(
+            shard.name,
+            f"slot {wanted.slot}",
+            "it is gone, and with it the changes since the connector last read",
+            f"`connectors remove {shard.name} --delete-offsets`, then `connectors apply`: it reads all rows anew;"
+            " rows that were deleted in between stay in the target.",
+        )
+
+
+_FIXED = ("topic.prefix", "slot.name", "database.dbname")
+
+
+def _strays(topology: Topology, world: World) -> Iterator[str]:
+    shards = {shard.name for shard in topology.shards}
+    for connector in world.connectors.values():
+        shard = connector.config.get(SHARD_MARK, "")
+        if connector.config.get(TOPOLOGY_MARK) == topology.name and shard not in shards:
+            yield (
+                f"connector {connector.name} still reads shard {shard}, which the topology does not name any more:"
+                f" `connectors remove {shard}`"
+            )

@@ -1,0 +1,196 @@
+"""Take away what was made for shards, those too that the topology does not name any more."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from afflux.clients.connect import Connect, Connector
+from afflux.clients.postgres import Login, session
+from afflux.control.apply import Progress
+from afflux.control.observe import WORKERS, login
+from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
+from afflux.errors import ConnectError, ServerError, UsageError
+from afflux.topology.model import Topology
+from afflux.topology.names import shard_names
+from afflux.topology.secrets import resolve
+
+STOP_SECONDS = 30.0
+"""How long a connector may take to stop its tasks."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What is taken away with the connectors."""
+
+    slot: bool = False
+    publication: bool = False
+    offsets: bool = False
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What became of one shard."""
+
+    shard: str
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    error: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What there may be of one shard."""
+
+    shard: str
+    connector: str
+    exists: bool
+    slot: str
+    publication: str
+    login: Callable[[], Login]
+
+
+def removable(topology: Topology, shards: Collection[str] | None) -> list[str]:
+    """Return the shards that `remove` would touch, in order.
+
+    Args:
+        topology: as loaded.
+        shards: their names; None for all, also those with a connector that the topology does not name any more.
+
+    Raises:
+        UsageError: there is no such shard, neither in the topology nor as a connector of it.
+        ConnectError: Connect does not answer.
+    """
+    return [target.shard for target in _targets(topology, Connect(resolve(topology.connect.url)), shards)]
+
+
+def remove(
+    topology: Topology, shards: Collection[str] | None, extent: Extent, *, progress: Progress | None = None
+) -> list[Removal]:
+    """Remove connectors, and what else is asked for; what is gone already is fine.
+
+    Args:
+        topology: as loaded.
+        shards: their names; None for all, also those with a connector that the topology does not name any more.
+        extent: what is taken away with the connectors.
+        progress: told of every step, from several threads.
+
+    Returns:
+        What became of each shard; one that fails stops no other.
+
+    Raises:
+        UsageError: there is no such shard, or the publication would be dropped under a slot that stays.
+        ConnectError: Connect does not answer.
+    """
+    if extent.publication and not extent.slot:
+        raise UsageError(
+            "a publication can't be dropped while its slot stays: the slot could never be read again",
+            hint="Add --drop-slot, or keep both.",
+        )
+    connect = Connect(resolve(topology.connect.url))
+    targets = _targets(topology, connect, shards)
+    tell = progress or (lambda *_: None)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(lambda target: _remove(connect, target, extent, tell), targets))
+
+
+def _targets(topology: Topology, connect: Connect, shards: Collection[str] | None) -> list[_Target]:
+    connectors = connect.connectors()
+    found = {}
+    for shard in topology.shards:
+        names = shard_names(topology, shard)
+        own = _is_own(connectors.get(names.connector), topology)
+        found[shard.name] = _Target(
+            shard.name, names.connector, own, names.slot, names.publication, partial(login, topology, shard)
+        )
+    for connector in connectors.values():
+        shard_name = connector.config.get(SHARD_MARK, "")
+        if _is_own(connector, topology) and shard_name not in found:
+            found[shard_name] = _stray(shard_name, connector)
+    wanted = list(found) if shards is None else list(dict.fromkeys(shards))
+    for name in wanted:
+        if name not in found:
+            near = get_close_matches(name, found, n=1)
+            raise UsageError(
+                f"there is no shard {name!r}, neither in the topology nor as a connector of it",
+                hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(found)}.",
+            )
+    return [found[name] for name in wanted]
+
+
+def _is_own(connector: Connector | None, topology: Topology) -> bool:
+    return connector is not None and connector.config.get(TOPOLOGY_MARK) == topology.name
+
+
+def _stray(shard: str, connector: Connector) -> _Target:
+    """What the connector's own config says of a shard that the topology does not name."""
+    config = connector.config
+
+    def log_in() -> Login:
+        return Login(
+            shard=shard,
+            host=resolve(config["database.hostname"]),
+            port=int(config["database.port"]),
+            database=resolve(config["database.dbname"]),
+            user=resolve(config["database.user"]),
+            password=resolve(config["database.password"]),
+            options={
+                key: config[f"database.{key}"] for key in ("sslmode", "sslrootcert") if f"database.{key}" in config
+            },
+        )
+
+    return _Target(shard, connector.name, True, config["slot.name"], config["publication.name"], log_in)
+
+
+def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -> Removal:
+    removed: list[str] = []
+
+    def done(what: str) -> None:
+        removed.append(what)
+        tell(target.shard, f"removed: {what}")
+
+    try:
+        if target.exists:
+            if extent.offsets:
+                _stop(connect, target.connector)
+                connect.delete_offsets(target.connector)
+                done(f"offsets of {target.connector}")
+            connect.delete(target.connector)
+            done(f"connector {target.connector}")
+        if extent.slot or extent.publication:
+            with session(target.login()) as source:
+                if extent.slot and source.drop_slot(target.slot):
+                    done(f"slot {target.slot}")
+                if extent.publication and source.drop_publication(target.publication):
+                    done(f"publication {target.publication}")
+    except ServerError as error:
+        tell(target.shard, error.message)
+        return Removal(target.shard, tuple(removed), _kept(target, extent), error.message, error.hint)
+    return Removal(target.shard, tuple(removed), _kept(target, extent))
+
+
+def _stop(connect: Connect, name: str) -> None:
+    """Stop a connector and wait for its tasks to go, for its offsets may change only then."""
+    connect.change_state(name, "stop")
+
+    def running() -> bool:
+        now = connect.status(name)
+        return now is not None and (now.state != "STOPPED" or bool(now.tasks))
+
+    still = Retrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(STOP_SECONDS),
+        wait=wait_fixed(0.3),
+        retry_error_callback=lambda _: True,
+    )(running)
+    if still:
+        raise ConnectError(f"connector {name} did not stop in {STOP_SECONDS:g} s", hint="Try again.", transient=True)
+
+
+def _kept(target: _Target, extent: Extent) -> tuple[str, ...]:
+    things = ((extent.slot, f"slot {target.slot}"), (extent.publication, f"publication {target.publication}"))
+    return tuple(name for gone, name in things if not gone) if target.exists else ()
