@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ CANDIDATES = ("postgres", "nobody")
 
 INSTALLS = {16: "pginstall", 18: "pginstall18"}
 """PostgreSQL's major versions in the wheel, and their folders there."""
+
+_COPYING = threading.Lock()
+"""Several servers are prepared at once and share one copy."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,15 @@ def postgres_programs(version: int, folder: Path, account: Account | None) -> Pa
     if account is None or _may(account, programs / "postgres", "-x"):
         return programs
     copy = folder / f"postgresql-{version}"
-    if not copy.exists():
-        making = folder / f"postgresql-{version}.part"
-        shutil.rmtree(making, ignore_errors=True)
-        # The programs find their libraries beside their own package: both keep their places.
-        for source in (package / INSTALLS[version], package.parent / f"{package.name}.libs"):
-            if source.exists():
-                shutil.copytree(source, making / source.relative_to(package.parent), symlinks=True)
-        making.rename(copy)
+    with _COPYING:
+        if not copy.exists():
+            making = folder / f"postgresql-{version}.part"
+            shutil.rmtree(making, ignore_errors=True)
+            # The programs find their libraries beside their own package: both keep their places.
+            for source in (package / INSTALLS[version], package.parent / f"{package.name}.libs"):
+                if source.exists():
+                    shutil.copytree(source, making / source.relative_to(package.parent), symlinks=True)
+            making.rename(copy)
     return copy / package.name / INSTALLS[version] / "bin"
 
 

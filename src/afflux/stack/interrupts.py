@@ -29,7 +29,8 @@ def _handled(handler: Callable[[int, FrameType | None], None] | signal.Handlers)
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets and sets signals
         yield
         return
-    before = {number: signal.signal(number, handler) for number in STOPS}
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]  # under nohup SIGHUP is not
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import time
 from collections.abc import Collection
 
 import psutil
@@ -9,6 +10,8 @@ import psutil
 from afflux.errors import StackError
 
 HOST = "127.0.0.1"
+LINGER = 3.0
+"""Seconds: the sockets of a process that was killed close a moment after it is gone."""
 RANGE = range(20_000, 30_000)
 """Below the ports that systems give to outgoing connections, so a port stays free while the stack is down."""
 
@@ -45,7 +48,11 @@ def refuse_taken(part: str, port: int) -> None:
     Raises:
         StackError: the port is in use; the message says for what, and by whom where the system tells.
     """
-    if not is_free(port):
+    patience = time.monotonic() + LINGER
+    while not is_free(port):
+        if time.monotonic() < patience:
+            time.sleep(0.1)
+            continue
         raise StackError(
             f"port {port}, which {part} is to listen on, is in use by {holder(port)}",
             hint="end that program, or give the part another port (see the --...-port flags of `afflux stack up --help`)",

@@ -14,6 +14,7 @@ import psutil
 from pydantic import BaseModel
 
 from afflux.stack.account import Account
+from afflux.stack.logs import tail
 
 LARGEST_LOG = 16 * 1024 * 1024
 """Bytes; a log that is larger when its part starts is put aside, over the one put aside before."""
@@ -126,7 +127,4 @@ class Process:
 
     def last_lines(self, count: int) -> str:
         """Return the end of the part's log."""
-        try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
-        except FileNotFoundError:
-            return ""
+        return "\n".join(tail(self.log, count))

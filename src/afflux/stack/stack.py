@@ -1,10 +1,12 @@
 """The stack as a whole: bring it up, look at it, take it down."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGKILL
 
 from afflux.errors import StackError, UsageError
+from afflux.stack import logs
 from afflux.stack.addresses import Addresses, addresses_of, as_shell, exports, write_pgpass
 from afflux.stack.bundles import load_lock
 from afflux.stack.fetch import Progress, fetch
@@ -111,6 +113,15 @@ class Stack:
         parts = parts_of(self._state())
         with ThreadPoolExecutor(len(parts)) as pool:
             return list(pool.map(look, parts))
+
+    def log(self, part: str, lines: int, *, follow: bool = False) -> Iterator[str]:
+        """Give the last lines of a part's log; when following, new ones too, for ever.
+
+        Raises:
+            UsageError: there is no such part.
+        """
+        log = self.part(part).process.log
+        return logs.follow(log, lines) if follow else iter(logs.tail(log, lines))
 
     def kill(self, part: str, signal: int = SIGKILL) -> None:
         """Send one part's process a signal; after SIGKILL return when it is gone.

@@ -95,6 +95,9 @@ class Kafka(Part):
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 1,
+            # A broker killed and started again is let in only when its last session has ended: 9 s by default.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             # The default buffer of 128 MiB is a third of what the broker needs.
             "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
