@@ -6,6 +6,7 @@ A process is known by its pid and its start time together, so a reused pid is ne
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,29 @@ class Launch:
 class _Record(BaseModel):
     pid: int
     started: float
+
+
+def has_ended(process: psutil.Process, patience: float) -> bool:
+    """Wait up to so many seconds for a process to end; return whether it has.
+
+    One that has ended but was not collected by its parent counts as ended: what adopts ours may be slow at that.
+    """
+    give_up = time.monotonic() + patience
+    while _is_alive(process):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    child = _CHILDREN.get(process.pid)
+    if child is not None:
+        child.poll()
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass(frozen=True)
@@ -82,15 +106,12 @@ class Process:
             record = _Record.model_validate_json(self.record.read_text())
         except (FileNotFoundError, ValueError):
             return None
-        child = _CHILDREN.get(record.pid)
-        if child is not None:
-            child.poll()
         try:
             process = psutil.Process(record.pid)
-            same = abs(process.create_time() - record.started) < 1
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        same = abs(process.create_time() - record.started) < 1
+        return process if same and _is_alive(process) else None
 
     def send(self, number: int) -> bool:
         """Send a signal; return whether there was a process to send it to."""
@@ -117,13 +138,7 @@ class Process:
     def gone(self, patience: float) -> bool:
         """Wait up to so many seconds for the process to end; return whether it has."""
         process = self.find()
-        if process is None:
-            return True
-        try:
-            process.wait(patience)
-        except psutil.TimeoutExpired:
-            return self.find() is None
-        return True
+        return process is None or has_ended(process, patience)
 
     def last_lines(self, count: int) -> str:
         """Return the end of the part's log."""

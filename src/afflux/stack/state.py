@@ -19,6 +19,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from afflux.errors import StackError
+from afflux.topology import properties
 
 PASSWORDS = ("postgres", "app", "cdc", "warehouse", "registry")
 """Whose passwords there are: the superuser, the shards' two roles, the warehouse's and the registry's."""
@@ -94,8 +95,8 @@ class State:
         return self.folder / "topology.yaml"
 
     def password(self, whose: str) -> str:
-        """Return a password; made at random when first asked for."""
-        return self._passwords()[f"{whose}_password"]
+        """Return a password; whose it may be is in `PASSWORDS`."""
+        return properties.parse(self.secrets_file.read_text())[f"{whose}_password"]
 
     def make_passwords(self) -> None:
         """Write the passwords, unless they are there."""
@@ -123,10 +124,6 @@ class State:
             path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-    def _passwords(self) -> dict[str, str]:
-        lines = self.secrets_file.read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def _cluster_id() -> str:

@@ -17,7 +17,7 @@ from afflux.errors import StackError
 from afflux.stack.account import Account, postgres_account, postgres_folder, postgres_programs
 from afflux.stack.parts.base import NotReady, Part
 from afflux.stack.ports import HOST
-from afflux.stack.process import Launch
+from afflux.stack.process import Launch, has_ended
 
 COMMON: dict[str, str] = {
     "listen_addresses": HOST,
@@ -216,7 +216,7 @@ def _settle_pid_file(data: Path) -> None:
     if not path.exists():
         return
     orphans = [process for process in psutil.process_iter(["name"]) if _works_in(process, data)]
-    _, alive = psutil.wait_procs(orphans, timeout=20)
+    alive = [process for process in orphans if not has_ended(process, 20)]
     if alive:
         raise StackError(
             f"{data.name}: a server that was not started by this stack runs on {data} (pid {alive[0].pid})",
