@@ -56,21 +56,24 @@ class Registry:
         answer = self._rest.call("GET", "subjects", subject, "versions", "latest", missing_ok=True)
         return None if answer is None else json.loads(answer["schema"])
 
-    def compatibility(self, subject: str | None = None) -> str | None:
-        """Return the compatibility level of a subject, or of all that have none of their own.
+    def compatibility(self, subject: str | None = None) -> str:
+        """Return the compatibility level that binds a subject: its own, else that of the whole registry.
 
         Args:
-            subject: its name; None for the level of the whole registry.
+            subject: its name, of one that need not exist; None for the level of the whole registry.
 
         Returns:
-            `NONE`, `BACKWARD`, ...; None when the subject has no level of its own.
+            `NONE`, `BACKWARD`, ...
         """
-        path = ("config",) if subject is None else ("config", subject)
-        answer: dict[str, Any] | None = self._rest.call("GET", *path, missing_ok=True)
-        return None if answer is None else str(answer["compatibilityLevel"])
+        answer: dict[str, Any] | None = None
+        if subject is not None:
+            # Without the parameter Apicurio answers NONE for a subject that the registry's own level binds.
+            query = {"defaultToGlobal": "true"}
+            answer = self._rest.call("GET", "config", subject, query=query, missing_ok=True)
+        return str((answer or self._rest.get("config"))["compatibilityLevel"])
 
     def set_compatibility(self, subject: str, level: str) -> None:
-        """Set the compatibility level of a subject that exists."""
+        """Set the compatibility level of a subject, before or after its first schema comes."""
         self._rest.put("config", subject, body={"compatibility": level})
 
     def delete(self, subject: str) -> None:

@@ -43,18 +43,19 @@ class Signals:
         finally:
             consumer.close()
 
-    def snapshot(self, topic_prefix: str, *, id: str, tables: Sequence[str]) -> None:  # noqa: A002 - Debezium's word
-        """Ask a connector for an incremental snapshot; return when the broker has the signal.
+    def snapshot(self, topic_prefix: str, *, id: str, tables: Sequence[str], blocking: bool = False) -> None:  # noqa: A002 - Debezium's word
+        """Ask a connector for a snapshot of some tables; return when the broker has the signal.
 
         Args:
             topic_prefix: the connector's.
             id: by which its notifications name the snapshot.
             tables: regular expressions for `schema.table`.
+            blocking: whether changes wait meanwhile; else the snapshot is read in chunks between them.
         """
         signal = {
             "id": id,
             "type": "execute-snapshot",
-            "data": {"data-collections": list(tables), "type": "INCREMENTAL"},
+            "data": {"data-collections": list(tables), "type": "BLOCKING" if blocking else "INCREMENTAL"},
         }
         producer = Producer({**self._settings, "enable.idempotence": True}, logger=QUIET)
         lost: list[Any] = []

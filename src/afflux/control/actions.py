@@ -103,16 +103,16 @@ class SetPublication(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetRule(Action):
-    """Free a subject of the registry from its compatibility rule."""
+class FreeSubjects(Action):
+    """Free subjects of the registry from its compatibility rules, those too that are still to come."""
 
-    kind: ClassVar[str] = "set compatibility"
-    subject: str
-    old: str
+    kind: ClassVar[str] = "free subjects"
+    rules: Mapping[str, str]
+    """Subject -> the level that binds it."""
 
     def changes(self) -> list[Change]:
-        """Return the level."""
-        return [Change("compatibility", self.old, "NONE")]
+        """Return each subject's level."""
+        return [Change(f"compatibility of {subject}", level, "NONE") for subject, level in self.rules.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +177,8 @@ class CopyTables(Action):
     topic_prefix: str
     tables: tuple[str, ...]
     """Regular expressions, as in `table.include.list`."""
+    blocking: bool = False
+    """Whether changes wait meanwhile: Debezium can copy a table with generated columns in no other way."""
 
     def changes(self) -> list[Change]:
         """Return the tables."""

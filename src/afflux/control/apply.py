@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from afflux.clients.connect import Connector
+from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import session
 from afflux.control.actions import (
     Action,
     CopyTables,
     CreateConnector,
     CreateTopics,
+    FreeSubjects,
     RestartConnector,
     SetConnector,
     SetPublication,
-    SetRule,
     SetTopic,
     StartConnector,
 )
@@ -125,32 +125,22 @@ class Run:
         return outcomes
 
     def _do(self, shard: Shard | None, action: Action) -> None:
-        connect = self.to.connect
         match action:
             case CreateTopics(topics=topics):
                 self.to.topics.create(topics)
             case SetTopic(topic=name, new=settings):
                 self.to.topics.configure(name, settings)
-            case SetRule(subject=subject):
-                self.to.registry.set_compatibility(subject, "NONE")
+            case FreeSubjects(rules=rules):
+                for subject in rules:
+                    self.to.registry.set_compatibility(subject, "NONE")
             case SetPublication(old=old, new=new) if shard is not None:
                 with session(login(self.topology, shard)) as source:
                     set_to = source.create_publication if old is None else source.set_publication
                     set_to(new.name, sorted(new.tables))
-            case CreateConnector(name=name, config=config, forget=True):
-                connect.create_stopped(name, dict(config))
-                connect.delete_offsets(name)
-                connect.change_state(name, "resume")
-            case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
-                connect.put_config(name, dict(config))
-            case StartConnector(name=name):
-                connect.change_state(name, "resume")
-            case RestartConnector(name=name):
-                connect.restart(name)
-            case CopyTables(topic_prefix=prefix, id=id_, tables=tables):
-                self.to.signals.snapshot(prefix, id=id_, tables=tables)
+            case CopyTables(topic_prefix=prefix, id=id_, tables=tables, blocking=blocking):
+                self.to.signals.snapshot(prefix, id=id_, tables=tables, blocking=blocking)
             case _:
-                raise NotImplementedError(action.kind)
+                _change_connector(self.to.connect, action)
 
     def _await_stream(self, shard: Shard, before: int | None, settled: Collection[Verdict]) -> ShardStatus:
         """Look again and again until the shard streams, has failed for good, or the time is over.
@@ -184,6 +174,22 @@ class Run:
         except ConnectError as error:
             connector = Problem(shard.name, "Kafka Connect", error.message, error.hint)
         return look(self.topology, shard, connect, connector)
+
+
+def _change_connector(connect: Connect, action: Action) -> None:
+    match action:
+        case CreateConnector(name=name, config=config, forget=True):
+            connect.create_stopped(name, dict(config))
+            connect.delete_offsets(name)
+            connect.change_state(name, "resume")
+        case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
+            connect.put_config(name, dict(config))
+        case StartConnector(name=name):
+            connect.change_state(name, "resume")
+        case RestartConnector(name=name):
+            connect.restart(name)
+        case _:
+            raise NotImplementedError(action.kind)
 
 
 def _skipped(actions: Iterable[Action]) -> list[Outcome]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from afflux.control.actions import SetRule
 from afflux.control.apply import Outcome, Progress, Run
 from afflux.control.observe import observe, servers, status
 from afflux.control.plan import Plan, make_plan
@@ -64,10 +63,4 @@ def apply_topology(topology: Topology, *, report: Progress | None = None, wait: 
     to, tell = servers(topology), report or (lambda *_: None)
     plan = make_plan(topology, observe(topology, to))
     outcomes = Run(topology, to, wait, tell).carry_out(plan)
-    if plan.actions:
-        # Subjects come to be with the first rows, and a registry's rule for all would bind them.
-        after = make_plan(topology, observe(topology, to))
-        rules = tuple(action for action in after.actions if isinstance(action, SetRule))
-        if rules:
-            outcomes += Run(topology, to, 0, tell).carry_out(Plan(rules, plan.problems))
     return Report(plan, tuple(outcomes), tuple(status(topology)))

@@ -168,9 +168,7 @@ def _require(connect: Connect, installed: Iterable[str]) -> None:
 
 
 def _rules(registry: Registry, topics: Iterable[str], pool: ThreadPoolExecutor) -> dict[str, str]:
-    """Subject -> level, of those subjects that are held to one."""
-    default = registry.compatibility() or "NONE"
-    known = sorted(subjects(topics) & registry.subjects())
-    levels = zip(known, pool.map(registry.compatibility, known), strict=True)
-    effective = {subject: level or default for subject, level in levels}
-    return {subject: level for subject, level in effective.items() if level != "NONE"}
+    """Subject -> level, of those subjects that are held to one, or will be once they exist."""
+    names = sorted(subjects(topics))
+    levels = zip(names, pool.map(registry.compatibility, names), strict=True)
+    return {subject: level for subject, level in levels if level != "NONE"}

@@ -16,17 +16,17 @@ from afflux.control.actions import (
     CopyTables,
     CreateConnector,
     CreateTopics,
+    FreeSubjects,
     RestartConnector,
     Risk,
     SetConnector,
     SetPublication,
-    SetRule,
     SetTopic,
     StartConnector,
 )
 from afflux.control.checks import problems
 from afflux.control.desired import Desired, desired, shared_topics, subjects
-from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK, check_settings, include_list, included
+from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK, check_settings, include_list, listed
 from afflux.control.status import failed
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.topology.model import Shard, Topology
@@ -81,13 +81,13 @@ def make_plan(topology: Topology, world: World) -> Plan:
 def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
     yield from _topics(shard.name, wanted.topics.values(), world)
     yield from _publication(shard, seen, wanted)
-    for subject in sorted(subjects(wanted.topics) & world.rules.keys()):
-        yield SetRule(
+    rules = {subject: world.rules[subject] for subject in sorted(subjects(wanted.topics) & world.rules.keys())}
+    if rules:
+        yield FreeSubjects(
             shard=shard.name,
-            object=f"subject {subject}",
+            object=f"{len(rules)} subjects of {wanted.config['topic.prefix']}",
             reason="a rule would stop the whole connector at a schema change",
-            subject=subject,
-            old=world.rules[subject],
+            rules=rules,
         )
     yield from _connector(shard, seen, wanted, world)
 
@@ -156,17 +156,17 @@ def _connector(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) ->
         yield RestartConnector(shard=shard.name, object=what, reason=reason, risk=Risk.RESTART, name=name)
     if existing is not None and existing.state == "STOPPED" and seen.slot is None:
         yield StartConnector(shard=shard.name, object=what, reason="it never ran", risk=Risk.SNAPSHOT, name=name)
-    signal, *tables = copies.split(",") if copies else [""]
-    if signal and signal not in world.signals:
+    for signal, tables, blocking in _unsent(copies, wanted, world):
         shown = ", ".join(table.replace("\\", "") for table in tables)
         yield CopyTables(
             shard=shard.name,
             object=f"rows of {shown}",
-            reason="tables were added, and the rows that they have already are in no topic",
+            reason="new to the connector, and the rows so far are in no topic",
             risk=Risk.SNAPSHOT,
             id=signal,
             topic_prefix=wanted.config["topic.prefix"],
-            tables=tuple(tables),
+            tables=tables,
+            blocking=blocking,
         )
 
 
@@ -174,19 +174,29 @@ def _copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world
     """The value of COPIES that a connector should have: what it has, or a new one when tables were added."""
     have = existing.config.get(COPIES, "") if existing else ""
     if existing:
-        before = included(existing.config)
+        before = set(listed(existing.config.get("table.include.list", "")))
     elif seen.slot and seen.publication:
         # The connector was removed and will go on from its offsets, with the tables that it had then.
-        before = frozenset(include_list([t]) for t in wanted.tables if (t.schema, t.name) in seen.publication.tables)
+        before = {include_list([t]) for t in wanted.tables if (t.schema, t.name) in seen.publication.tables}
     else:
         return ""
-    added = included(wanted.config) - before
-    if not added:
+    current = set(listed(wanted.config["table.include.list"]))
+    if not current - before:
         return have
-    signal, *tables = have.split(",")
-    waiting = set(tables) if signal not in world.signals else set()
-    new = next(f"{wanted.connector}-{n}" for n in count(1) if f"{wanted.connector}-{n}" not in {*world.signals, signal})
-    return ",".join([new, *sorted(added | (waiting & included(wanted.config)))])
+    waiting = {table for _, tables, _ in _unsent(have, wanted, world) for table in tables}
+    taken = {*world.signals, *listed(have)[:1]}
+    new = next(name for n in count(1) if (name := f"{wanted.connector}-{n}") not in taken)
+    return ",".join([new, *sorted(current & (waiting | (current - before)))])
+
+
+def _unsent(copies: str, wanted: Desired, world: World) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """The signals that a value of COPIES stands for and that were not sent: id, tables, whether it blocks."""
+    signal, *tables = listed(copies) or ("",)
+    generated = {include_list([table]) for table in wanted.tables if table.generated}
+    for name, blocking in ((signal, False), (f"{signal}-blocking", True)):
+        of_kind = tuple(table for table in tables if (table in generated) is blocking)
+        if of_kind and name not in world.signals:
+            yield name, of_kind, blocking
 
 
 def _neighbours(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ Why each setting is what it is stands in `docs/connectors.md`.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
@@ -161,9 +161,9 @@ def include_list(tables: Iterable[Relation]) -> str:
     return ",".join(sorted(re.escape(table.full_name).replace(",", r"\,") for table in tables))
 
 
-def included(config: Mapping[str, str]) -> frozenset[str]:
-    """Return the regular expressions of a config's `table.include.list`."""
-    return frozenset(part for part in re.split(r"(?<!\\),", config.get("table.include.list", "")) if part)
+def listed(text: str) -> tuple[str, ...]:
+    """Return the parts of a list as `include_list` writes it."""
+    return tuple(part for part in re.split(r"(?<!\\),", text) if part)
 
 
 def converter_registry_url(topology: Topology) -> str:

@@ -145,7 +145,7 @@ def _flow(connector: Connector, seen: Seen) -> _Answer:
         return Verdict.STREAMING, "", ""
     if seen.slot is None or not connector.tasks or connector.tasks[0].state != "RUNNING":
         return Verdict.STARTING, "", ""
-    if all(offset.get("snapshot") for offset in seen.offsets):
+    if all(offset.get("snapshot") and not offset.get("snapshot_completed") for offset in seen.offsets):
         return Verdict.SNAPSHOT, "the first copy is being made", ""
     return (
         Verdict.STUCK,
