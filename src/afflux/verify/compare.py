@@ -1,0 +1,85 @@
+"""Compare one table of the shards with the target's."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from afflux.errors import SinkError, SourceError
+from afflux.sinks.base import TableName
+from afflux.sinks.sql.statements import SHARD
+from afflux.verify.columns import Layout, common_key, union
+from afflux.verify.comparison import Comparison
+from afflux.verify.differences import differences
+from afflux.verify.digests import key_columns, schema
+from afflux.verify.servers import Server
+
+_AT_ONCE = 8
+"""Servers that are read at the same time."""
+
+
+def compare(
+    shards: Mapping[str, psycopg.Connection],
+    target: psycopg.Connection,
+    table: TableName,
+    *,
+    into: TableName | None = None,
+) -> Comparison:
+    """Compare a table row for row: all columns of the source, exact values, both ways.
+
+    Each server is read in one snapshot of its own; a change that has not come to the target yet is a difference.
+    A column that only some shards have, or that the target lacks, counts as NULL where it is not.
+
+    Args:
+        shards: a connection a shard, by the shard's name, outside any transaction; one at least.
+        target: likewise.
+        table: the table at the source.
+        into: the target's table; None: of the same name. One that is not there has no rows.
+
+    Raises:
+        SourceError: a shard can't be read, or lacks the table or its primary key.
+        SinkError: the target can't be read.
+    """
+    sources = {
+        shard: Server(f"shard {shard}", connection, table, sql.Literal(shard), SourceError)
+        for shard, connection in shards.items()
+    }
+    warehouse = Server("the target", target, into or table, sql.Identifier(SHARD), SinkError)
+    with ExitStack() as snapshots:
+        for server in (*sources.values(), warehouse):
+            server.enter(snapshots)
+        layouts = {shard: _present(server) for shard, server in sources.items()}
+        there = warehouse.layout()
+        key, columns = common_key(layouts, table), union(layouts.values())
+        sides = [(sources[shard], layout) for shard, layout in layouts.items()]
+        sides += [(warehouse, there)] if there else []
+        frames = _read(sides, columns, key)
+    source = pl.concat(frames[: len(sources)])
+    found = frames[-1] if there else pl.DataFrame(schema=schema(key))
+    return Comparison(warehouse.table, key, source.height, found.height, differences(source, found, key_columns(key)))
+
+
+def _present(server: Server) -> Layout:
+    layout = server.layout()
+    if layout is None:
+        raise SourceError(
+            f"{server.where}: there is no table {server.table}, or this role may not see it",
+            hint="check the table's name and the role's rights",
+        )
+    return layout
+
+
+def _read(sides: Sequence[tuple[Server, Layout]], columns: Sequence[str], key: Sequence[str]) -> list[pl.DataFrame]:
+    """Read servers side by side; whatever cuts that short ends their queries too."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        reads = [pool.submit(server.rows, layout, columns, key) for server, layout in sides]
+        try:
+            return [read.result() for read in reads]
+        except BaseException:
+            for (server, _), read in zip(sides, reads, strict=True):
+                if not read.cancel() and not read.done():
+                    server.cancel()
+            raise
