@@ -91,10 +91,10 @@ def _topology(tree: Mapping) -> tuple[Topology | None, list[Problem]]:
     # the rules fill in templates and expand expressions; any other text may be wrong without misleading them
     unusable = [p.path for p in texts if p.path[:1] == ("transforms",) or p.path[:2] == ("source", "names")]
     if topology is None or problems:
-        whole = shape.salvage(tree, [*unusable, *(p.path for p in (*later, *misfits))])
+        whole, tree = shape.salvage(tree, [*unusable, *(p.path for p in (*later, *misfits))])
         broken = [(path, sentence) for path, sentence in rules.broken(whole) if path not in unusable]
     else:
-        broken = rules.broken(topology) or rules.astray(topology)
+        broken = rules.broken(topology) or list(rules.astray(topology))
     return topology, problems + [Problem(path, line_of(tree, path), sentence) for path, sentence in broken]
 
 

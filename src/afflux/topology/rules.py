@@ -1,12 +1,16 @@
 """What the parts of a topology must be to each other."""
 
+import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
-from afflux.topology.model import Table, Topology
+from afflux.topology.model import Shard, Table, Topology
 from afflux.topology.names import table_topic, wrong_names
 from afflux.topology.tables import is_exact
 from afflux.topology.tree import Path
 from afflux.transforms import build
+
+_SCHEMA_TABLE: Final = re.compile(r"[^.]+\.[^.]+")
 
 Broken = tuple[Path, str]
 """A rule that is broken: where, and a whole sentence."""
@@ -20,9 +24,33 @@ def broken(topology: Topology) -> list[Broken]:
     return found
 
 
-def astray(topology: Topology) -> list[Broken]:
-    """Give the named tables that the transforms of an otherwise right topology lead nowhere, or all to one place."""
-    return list(_routes(topology)) if isinstance(topology.source.shards, list) else []
+def astray(topology: Topology) -> Iterator[Broken]:
+    """Give the named tables that an otherwise right topology leads nowhere, or several of them to one place."""
+    if not isinstance(topology.source.shards, list):
+        return
+    fed: dict[str, str] = {}
+    for place, table in enumerate(topology.tables):
+        for shard, target in _targets_of(topology, table) if is_exact(table) else ():
+            if not _SCHEMA_TABLE.fullmatch(target):
+                fault = f"of shard {shard.name!r} goes to {target!r}, which is no schema.table"
+                mending = "give it a target, or take the shard's name off by a RegexRouter"
+                yield ("tables", place), f"table {table.source!r} {fault}; {mending}"
+                break
+            if fed.setdefault(target, table.source) != table.source:
+                yield (
+                    ("tables", place),
+                    f"table {table.source!r} goes to {target!r}, where {fed[target]!r} goes already",
+                )
+                break
+
+
+def _targets_of(topology: Topology, table: Table) -> Iterator[tuple[Shard, str]]:
+    transforms = build(topology.transforms)
+    for shard in topology.shards:
+        target = table.target or table_topic(topology, shard, table.source)
+        for transform in transforms if table.target is None else ():
+            target = transform.rename(target)
+        yield shard, target
 
 
 def _twice(topology: Topology) -> Iterator[Broken]:
@@ -69,27 +97,3 @@ def _replacements(topology: Topology) -> Iterator[Broken]:
             build([transform])
         except ValueError as error:
             yield ("transforms", place), f"{transform.type}: {error}"
-
-
-def _routes(topology: Topology) -> Iterator[Broken]:
-    transforms = build(topology.transforms)
-    fed: dict[str, Table] = {}
-    for place, table in enumerate(topology.tables):
-        if not is_exact(table):
-            continue
-        path: Path = ("tables", place)
-        for shard in topology.shards:
-            topic = table_topic(topology, shard, table.source)
-            target = table.target or topic
-            if table.target is None:
-                for transform in transforms:
-                    target = transform.rename(target)
-            if len([part for part in target.split(".") if part]) != 2 or target.count(".") != 1:
-                yield (
-                    path,
-                    f"table {table.source!r} of shard {shard.name!r} goes to {target!r}, which is no schema.table; give it a target, or take the shard's name off by a RegexRouter",
-                )
-                break
-            if fed.setdefault(target, table) is not table:
-                yield path, f"table {table.source!r} goes to {target!r}, where {fed[target].source!r} goes already"
-                break

@@ -58,16 +58,19 @@ def fit(tree: Mapping) -> tuple[Topology | None, list[Problem]]:
     return None, [Problem(path, line_of(tree, path), text) for path, text in found]
 
 
-def salvage(tree: Mapping, wrong: Iterable[Path]) -> Topology:
+def salvage(tree: Mapping, wrong: Iterable[Path]) -> tuple[Topology, Mapping]:
     """Make a model without the values at some paths, to look for more that is wrong.
 
     An entry of a list is left out when it has lost what it must have; anything else is stood in for.
+
+    Returns:
+        The model, and the tree that it was made of, whose places the model's are.
     """
     tree = without(tree, wrong)
     while True:
         topology, problems = fit(tree)
         if topology is not None:
-            return topology
+            return topology, tree
         entries = {problem.path: _entry(problem.path) for problem in problems}
         tree = without(tree, [entry or path for path, entry in entries.items()])
         for path in [path for path, entry in entries.items() if entry is None]:

@@ -66,7 +66,7 @@ class Watched:
         if self._declared is None or text != self._text:
             self._text, self._declared = text, None
             self._declared = loads(text, name=str(self._path))
-        return resolve_shards(self._declared, self._environ)
+        return resolve_shards(self._declared, self._environ, known=self._current)
 
     def _report(self, error: AffluxError) -> None:
         fault = (self._text, error.message)
