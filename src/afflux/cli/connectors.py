@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -73,7 +74,7 @@ def apply(
             _say_hint(outcome.hint)
     if not report.changed and report.ok:
         _say("nothing to do")
-    _show_statuses(report.statuses, output)
+    _show_statuses(report.statuses, output, told={problem.shard for problem in report.plan.problems})
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -186,9 +187,13 @@ def _show_plan(found: control.Plan, *, details: bool) -> None:
 
 
 def _show_problems(found: control.Plan) -> None:
+    """Say each problem once, with the shards that have it."""
+    shards: dict[tuple[str, str, str], list[str]] = {}
     for problem in found.problems:
-        _say(f"{problem.shard}: {problem.object}: {problem.message}", "red")
-        _say_hint(problem.hint)
+        shards.setdefault((problem.object, problem.message, problem.hint), []).append(problem.shard)
+    for (thing, message, hint), names in shards.items():
+        _say(f"{', '.join(names)}: {thing}: {message}", "red")
+        _say_hint(hint)
 
 
 def _plan_data(found: control.Plan) -> dict[str, Any]:
@@ -209,7 +214,8 @@ def _plan_data(found: control.Plan) -> dict[str, Any]:
     }
 
 
-def _show_statuses(statuses: "tuple[control.ShardStatus, ...] | list[control.ShardStatus]", output: Output) -> None:
+def _show_statuses(statuses: Sequence[control.ShardStatus], output: Output, told: Collection[str] = ()) -> None:
+    """Print statuses, and the hints of those that need attention, but for shards of which it was told already."""
     if output is not Output.TABLE:
         show_data([dataclasses.asdict(shard) for shard in statuses], output)
         return
@@ -230,7 +236,7 @@ def _show_statuses(statuses: "tuple[control.ShardStatus, ...] | list[control.Sha
         ]
     )
     for shard in statuses:
-        if not shard.good:
+        if not shard.good and shard.shard not in told:
             _say_hint(f"{shard.shard}: {shard.hint}" if shard.hint else "")
 
 

@@ -35,9 +35,14 @@ class Login:
     """libpq's own, such as `sslmode`."""
 
     @property
+    def address(self) -> str:
+        """`host:port/database`."""
+        return f"{self.host}:{self.port}/{self.database}"
+
+    @property
     def where(self) -> str:
         """How messages name it."""
-        return f"shard {self.shard} ({self.host}:{self.port}/{self.database})"
+        return f"shard {self.shard} ({self.address})"
 
 
 class Session:

@@ -180,7 +180,7 @@ def _change_connector(connect: Connect, action: Action) -> None:
     match action:
         case CreateConnector(name=name, config=config, forget=True):
             connect.create_stopped(name, dict(config))
-            connect.delete_offsets(name)
+            _forget(connect, name)
             connect.change_state(name, "resume")
         case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
             connect.put_config(name, dict(config))
@@ -190,6 +190,16 @@ def _change_connector(connect: Connect, action: Action) -> None:
             connect.restart(name)
         case _:
             raise NotImplementedError(action.kind)
+
+
+def _forget(connect: Connect, name: str) -> None:
+    try:
+        connect.delete_offsets(name)
+    except ConnectError:
+        now = connect.status(name)
+        if now is None or now.state == "STOPPED":
+            raise
+        # Another process makes this connector at the same time, and has started it: it forgot them before that.
 
 
 def _skipped(actions: Iterable[Action]) -> list[Outcome]:

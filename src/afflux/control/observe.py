@@ -131,23 +131,23 @@ def look(topology: Topology, shard: Shard, connect: Connect, connector: Connecto
         connect: where its connector is.
         connector: what Connect says of it.
     """
-    names = shard_names(topology, shard)
+    names, at = shard_names(topology, shard), login(topology, shard)
     seen = Seen(connector)
     try:
-        with session(login(topology, shard)) as source:
+        with session(at) as source:
             seen = Seen(connector, source.slot(names.slot), source.publication(names.publication))
         if isinstance(connector, Connector) and not (seen.slot and seen.slot.active):
             offsets = connect.offsets(names.connector) or []
             seen = Seen(connector, seen.slot, seen.publication, offsets=tuple(offsets))
     except ServerError as error:
-        seen = Seen(connector, problem=Problem(shard.name, "server", error.message, error.hint))
+        seen = Seen(connector, problem=_away(at, error))
     return judge(shard.name, (names.connector, names.slot, names.publication), seen)
 
 
 def _shard(topology: Topology, shard: Shard) -> ShardWorld | Problem:
-    names = shard_names(topology, shard)
+    names, at = shard_names(topology, shard), login(topology, shard)
     try:
-        with session(login(topology, shard)) as source:
+        with session(at) as source:
             return ShardWorld(
                 server=source.server(),
                 relations=tuple(source.relations()),
@@ -155,7 +155,11 @@ def _shard(topology: Topology, shard: Shard) -> ShardWorld | Problem:
                 slot=source.slot(names.slot),
             )
     except ServerError as error:
-        return Problem(shard.name, "server", error.message, error.hint)
+        return _away(at, error)
+
+
+def _away(at: Login, error: ServerError) -> Problem:
+    return Problem(at.shard, f"server {at.address}", error.message.removeprefix(f"{at.where}: "), error.hint)
 
 
 def _require(connect: Connect, installed: Iterable[str]) -> None:

@@ -63,7 +63,7 @@ def make_plan(topology: Topology, world: World) -> Plan:
         UsageError: `source.config` can't be combined with what afflux promises.
     """
     check_settings(topology)
-    actions: list[Action] = [*_topics("", shared_topics(topology).values(), world)]
+    actions: list[Action] = []
     blocked: list[Problem] = []
     for shard in topology.shards:
         seen = world.shards[shard.name]
@@ -75,6 +75,9 @@ def make_plan(topology: Topology, world: World) -> Plan:
         blocked.extend(found)
         if not found:
             actions.extend(_shard(shard, seen, wanted, world))
+    untouchable = {problem.shard for problem in blocked}
+    if any(shard.name not in untouchable for shard in topology.shards):
+        actions = [*_topics("", shared_topics(topology).values(), world), *actions]
     return Plan(tuple(actions), tuple(blocked), tuple(_strays(topology, world)))
 
 
