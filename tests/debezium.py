@@ -61,6 +61,7 @@ class Event:
     _key: bytes | None
     _value: bytes | None
     _partition: int = 0
+    _headers: list[tuple[str, bytes]] = field(default_factory=list)
 
     def topic(self) -> str:
         return self._topic
@@ -76,6 +77,9 @@ class Event:
 
     def value(self) -> bytes | None:
         return self._value
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self._headers
 
 
 @dataclass

@@ -13,6 +13,7 @@ from afflux.errors import Fenced, SinkError
 from afflux.sinks.base import (
     DELETED,
     LSN,
+    MOVED_AT,
     SHARD,
     SOURCE_TS,
     Batch,
@@ -54,7 +55,7 @@ class MemoryTarget:
         return MemorySink(self._memory)
 
     def rows(self, table: TableName) -> list[dict[str, Any]]:
-        rows = self._memory.tables.get(table, {})
+        rows = self._memory.rows(table)
         return [rows[key] for key in sorted(rows)]
 
 
@@ -100,7 +101,7 @@ def changes(
     """Rows are (shard, lsn, deleted, *values); the source's commit time is the LSN in seconds."""
     schema = {**META, **{c.name: c.type.dtype for c in columns}}
     data = [(shard, lsn, lsn * 1_000_000, deleted, *values) for shard, lsn, deleted, *values in rows]
-    frame = pl.DataFrame(data, schema=schema, orient="row")
+    frame = pl.DataFrame(data, schema=schema, orient="row").with_columns(pl.lit(None, pl.Int64).alias(MOVED_AT))
     for name, mask in (masked or {}).items():
         frame = frame.with_columns(pl.Series(unchanged(name), mask))
     return TableChanges(TableName(target.schema, "t"), columns, ("id",), frame, truncates)

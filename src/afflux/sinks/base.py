@@ -22,6 +22,8 @@ SOURCE_TS = "afflux.source_ts"
 DELETED = "afflux.deleted"
 """Frame column: whether the row is gone (boolean)."""
 META = (SHARD, LSN, SOURCE_TS, DELETED)
+MOVED_AT = "afflux.moved_at"
+"""Frame column: the LSN at which the row came from another key, where its unchanged values are to be found (integer)."""
 
 
 def unchanged(column: str) -> str:
@@ -77,10 +79,13 @@ class TableChanges:
         table: where.
         columns: the source's columns, the key's among them.
         key: the names of the key's columns, in the key's order.
-        rows: at most one row a shard and key: the columns of `META`, the source's columns (of a
-            deleted row, only the key's hold values), and for each column with an unknown
-            unchanged value a column named by `unchanged`.
+        rows: at most one row a shard and key: the columns of `META`, `MOVED_AT`, the source's
+            columns (of a deleted row, only the key's hold values), and for each column with an
+            unknown unchanged value a column named by `unchanged`.
         truncates: applied before the rows.
+        departed: rows as they were when their key changed, for other halves of the changes to take
+            unchanged values from; the columns of `rows`, with `LSN` the change's. A value that is
+            unknown here too is that of the target's row of this shard and key, before this batch.
     """
 
     table: TableName
@@ -88,6 +93,7 @@ class TableChanges:
     key: tuple[str, ...]
     rows: pl.DataFrame
     truncates: tuple[Truncate, ...] = ()
+    departed: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

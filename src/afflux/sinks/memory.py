@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
-from afflux.errors import Fenced
+from afflux.errors import Fenced, SinkError
 from afflux.sinks.base import (
     DELETED,
     LSN,
+    MOVED_AT,
     SHARD,
     SOURCE_TS,
     Batch,
@@ -24,15 +23,26 @@ from afflux.sinks.base import (
 )
 
 Row = dict[str, Any]
+Versions = dict[tuple[Any, ...], dict[str, Row]]
+"""By key, each shard's version of the row."""
 
 
 @dataclass
 class Memory:
-    """What a warehouse holds: rows by key, and where its sinks stand."""
+    """What a warehouse holds: rows by key and shard, and where its sinks stand."""
 
-    tables: dict[TableName, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
+    tables: dict[TableName, Versions] = field(default_factory=dict)
+    moves: dict[tuple[TableName, str, int], Row] = field(default_factory=dict)
     offsets: dict[Partition, int] = field(default_factory=dict)
     epochs: dict[Partition, int] = field(default_factory=dict)
+
+    def rows(self, table: TableName) -> dict[tuple[Any, ...], Row]:
+        """Give a table as a reader sees it: of two shards' rows with one key, the one that changed last."""
+        shown = {}
+        for key, versions in self.tables.get(table, {}).items():
+            if versions:
+                shown[key] = max(versions.values(), key=lambda row: (row["_source_ts"], row["_shard"]))
+        return shown
 
 
 class MemorySink(Sink):
@@ -67,25 +77,46 @@ class MemorySink(Sink):
         if any(memory.offsets[p] != span.start for p, span in batch.spans.items()):
             raise Fenced("a position was changed by somebody else")
         for changes in batch.tables:
-            _write(memory.tables.setdefault(changes.table, {}), changes)
+            _write(memory, changes)
         memory.offsets.update({p: span.end for p, span in batch.spans.items()})
 
 
-def _write(rows: dict[tuple[Any, ...], Row], changes: TableChanges) -> None:
+def _write(memory: Memory, changes: TableChanges) -> None:
+    table = memory.tables.setdefault(changes.table, {})
     for truncate in changes.truncates:
-        old = [k for k, row in rows.items() if row["_shard"] == truncate.shard and row["_lsn"] < truncate.lsn]
-        for key in old:
-            del rows[key]
-    # Deleted rows first; of two shards' living rows the one of the later commit, then of the later name, last.
-    ordered = changes.rows.sort(~pl.col(DELETED), SOURCE_TS, SHARD)
-    for event in ordered.iter_rows(named=True):
-        key = tuple(event[name] for name in changes.key)
-        before = rows.get(key)
+        for versions in table.values():
+            if truncate.shard in versions and versions[truncate.shard]["_lsn"] < truncate.lsn:
+                del versions[truncate.shard]
+    if changes.departed is not None:
+        for event in changes.departed.iter_rows(named=True):
+            before = _unchanged_of(memory, changes, event)
+            memory.moves[changes.table, event[SHARD], event[LSN]] = _row(changes, event, before)
+    came = [(event, _unchanged_of(memory, changes, event)) for event in changes.rows.iter_rows(named=True)]
+    for event, before in came:
+        versions = table.setdefault(_key(changes, event), {})
         if event[DELETED]:
-            if before is not None and before["_shard"] == event[SHARD]:
-                del rows[key]
-            continue
-        kept = before or {}
-        row = {c.name: kept.get(c.name) if event.get(unchanged(c.name)) else event[c.name] for c in changes.columns}
-        meta = {"_shard": event[SHARD], "_lsn": event[LSN], "_source_ts": event[SOURCE_TS]}
-        rows[key] = {**kept, **row, **meta}
+            versions.pop(event[SHARD], None)
+        else:
+            versions[event[SHARD]] = _row(changes, event, before)
+            memory.moves.pop((changes.table, event[SHARD], event[MOVED_AT]), None)
+
+
+def _key(changes: TableChanges, event: Row) -> tuple[Any, ...]:
+    return tuple(event[name] for name in changes.key)
+
+
+def _unchanged_of(memory: Memory, changes: TableChanges, event: Row) -> Row:
+    """Find the row whose values an event left out: its own, or that of its former key."""
+    if event[MOVED_AT] is not None:
+        return memory.moves.get((changes.table, event[SHARD], event[MOVED_AT]), {})
+    return memory.tables[changes.table].get(_key(changes, event), {}).get(event[SHARD], {})
+
+
+def _row(changes: TableChanges, event: Row, before: Row) -> Row:
+    row = {}
+    for column in changes.columns:
+        left_out = event.get(unchanged(column.name))
+        if left_out and column.name not in before and not event[DELETED]:
+            raise SinkError(f"table {changes.table}: a row came without {column.name!r}, and was never here")
+        row[column.name] = before.get(column.name) if left_out else event[column.name]
+    return {**before, **row, "_shard": event[SHARD], "_lsn": event[LSN], "_source_ts": event[SOURCE_TS]}

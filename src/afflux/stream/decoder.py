@@ -1,7 +1,7 @@
 """From messages to frames of rows: thousands at a time, by the schemas that wrote them."""
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,11 @@ SEQUENCE = "afflux.sequence"
 """Frame column: the order of arrival (integer), which within a partition is Kafka's."""
 BORN = "afflux.born"
 """Frame column: whether the event says all of a row, whatever was before (boolean)."""
+DEPARTS = "afflux.departs"
+"""Frame column: whether a deleted row lives on under another key (boolean)."""
+
+_NEW_KEY = "__debezium.newkey"
+"""The header of a delete that is one half of a key change."""
 
 _HEADER = 5
 """Bytes before the body: a zero, and the schema's id (the Confluent wire format)."""
@@ -32,6 +37,7 @@ class Message(Protocol):
     def offset(self) -> int: ...  # noqa: D102
     def key(self) -> bytes | None: ...  # noqa: D102
     def value(self) -> bytes | None: ...  # noqa: D102
+    def headers(self) -> list[tuple[str, Any]] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class Decoded:
         table: where they go.
         columns: the source's columns, as the schema gives them.
         key: the names of the key's columns; empty without a key.
-        rows: a row an event: `SEQUENCE`, `BORN`, the meta columns, the source's columns, and
-            `unchanged(column)` where values are unchanged and unknown.
+        rows: a row an event: `SEQUENCE`, `BORN`, `DEPARTS`, the meta columns, the source's columns,
+            and `unchanged(column)` where values are unchanged and unknown.
         truncates: the truncates among the events.
     """
 
@@ -98,7 +104,7 @@ class Decoder:
         self._readings: dict[tuple[str, bytes, bytes], _Reading | None] = {}
         self._same: dict[tuple[str, TableName, tuple[Column, ...], tuple[str, ...]], _Reading] = {}
 
-    def decode(self, messages: Iterable[Message]) -> list[Decoded]:
+    def decode(self, messages: Sequence[Message]) -> list[Decoded]:
         """Decode messages in their order of arrival; tombstones and tables not declared are left out.
 
         Raises:
@@ -125,7 +131,7 @@ class Decoder:
             _, whole = joined.setdefault(id(reading), (reading, _Group(first=group.first)))
             whole.sequences += group.sequences
             whole.bodies += group.bodies
-        return [self._decode_group(reading, group) for reading, group in joined.values()]
+        return [_decode_group(reading, group, messages, self._shards) for reading, group in joined.values()]
 
     def _reading(self, kind: tuple[str, bytes, bytes], group: _Group) -> _Reading | None:
         if kind not in self._readings:
@@ -167,33 +173,44 @@ class Decoder:
             raise DecodeError(f"{place}: the key has a field {missing[0]!r} that the row has not")
         return tuple(names[name] for name in fields)
 
-    def _decode_group(self, reading: _Reading, group: _Group) -> Decoded:
-        try:
-            events = reading.container.decode(group.bodies)
-        except Exception as error:
-            raise DecodeError(f"{_place(group.first)} or after: {error}") from error
-        source = events["source"].struct
-        lsn = source.field("lsn")
-        if lsn.null_count():
-            # Rows of an incremental snapshot have no LSN; the last of `sequence` is the stream's position then.
-            lsn = lsn.fill_null(source.field("sequence").str.extract(r'"(\d+)"\]$').cast(pl.Int64))
-        meta = pl.DataFrame(
-            {
-                SEQUENCE: pl.Series(group.sequences, dtype=pl.Int64),
-                SHARD: source.field("name").replace(self._shards),
-                LSN: lsn,
-                SOURCE_TS: source.field("ts_us"),
-                "op": events["op"],
-                "before": events["before"],
-                "after": events["after"],
-            }
-        )
-        truncates = tuple(
-            TruncateEvent(shard, at, sequence)
-            for shard, at, sequence in meta.filter(pl.col("op") == "t").select(SHARD, LSN, SEQUENCE).iter_rows()
-        )
-        changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))
-        return Decoded(reading.table, reading.columns, reading.key, _rows(changes, reading.columns), truncates)
+
+def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message], shards: Mapping[str, str]) -> Decoded:
+    try:
+        events = reading.container.decode(group.bodies)
+    except Exception as error:
+        raise DecodeError(f"{_place(group.first)} or after: {error}") from error
+    source = events["source"].struct
+    lsn = source.field("lsn")
+    if lsn.null_count():
+        # Rows of an incremental snapshot have no LSN; the last of `sequence` is the stream's position then.
+        lsn = lsn.fill_null(source.field("sequence").str.extract(r'"(\d+)"\]$').cast(pl.Int64))
+    meta = pl.DataFrame(
+        {
+            SEQUENCE: pl.Series(group.sequences, dtype=pl.Int64),
+            SHARD: source.field("name").replace(shards),
+            LSN: lsn,
+            SOURCE_TS: source.field("ts_us"),
+            "op": events["op"],
+            "before": events["before"],
+            "after": events["after"],
+        }
+    )
+    truncates = tuple(
+        TruncateEvent(shard, at, sequence)
+        for shard, at, sequence in meta.filter(pl.col("op") == "t").select(SHARD, LSN, SEQUENCE).iter_rows()
+    )
+    changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))
+    rows = _rows(changes, reading.columns)
+    if any(column.type.toastable for column in reading.columns):
+        rows = rows.with_columns(_departing(rows, messages))
+    return Decoded(reading.table, reading.columns, reading.key, rows, truncates)
+
+
+def _departing(rows: pl.DataFrame, messages: Sequence[Message]) -> pl.Series:
+    """Tell the deletes that are halves of key changes; only their rows' large values can be missed later."""
+    deletes = rows.filter(pl.col(DELETED))[SEQUENCE]
+    departing = [n for n in deletes if any(name == _NEW_KEY for name, _ in messages[n].headers() or ())]
+    return rows[SEQUENCE].is_in(departing).alias(DEPARTS)
 
 
 def _rows(changes: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
@@ -206,6 +223,7 @@ def _rows(changes: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
         changes[LSN],
         changes[SOURCE_TS],
         deleted.alias(DELETED),
+        pl.repeat(value=False, n=changes.height, dtype=pl.Boolean, eager=True).alias(DEPARTS),
     ]
     for column in columns:
         values, masked = column.read(image.struct.field(column.field))

@@ -10,6 +10,7 @@ from afflux.sinks.base import (
     DELETED,
     LSN,
     META,
+    MOVED_AT,
     SHARD,
     TableChanges,
     TableName,
@@ -17,9 +18,11 @@ from afflux.sinks.base import (
     Truncate,
     unchanged,
 )
-from afflux.stream.decoder import BORN, SEQUENCE, Decoded, TruncateEvent
+from afflux.stream.decoder import BORN, DEPARTS, SEQUENCE, Decoded, TruncateEvent
 
-_EPOCH = "afflux.epoch"
+_LIFE = "afflux.life"
+"""Frame column: counts the lives of a key; a life begins with a birth and ends with its delete."""
+_ROW = "afflux.row"
 
 
 def fold(decoded: Iterable[Decoded]) -> tuple[TableChanges, ...]:
@@ -46,8 +49,20 @@ def _fold_table(name: TableName, parts: Sequence[Decoded]) -> TableChanges:
     truncates = [event for part in parts for event in part.truncates]
     frames = [_with_all(part.rows, columns) for part in parts if part.rows.height]
     rows = pl.concat(frames, how="diagonal") if frames else _empty(columns)
-    rows = _net(_after_truncates(rows.sort(SEQUENCE), truncates), key, columns)
-    return TableChanges(name, columns, key, rows, _last_truncates(truncates))
+    rows = _after_truncates(rows.sort(SEQUENCE), truncates)
+    identity = [SHARD, *key]
+    departs = bool(rows[DEPARTS].any())
+    masked = [c.name for c in columns if unchanged(c.name) in rows.columns or (departs and c.type.toastable)]
+    rows = rows.with_columns(
+        pl.lit(None, pl.Int64).alias(MOVED_AT),
+        *(_mask(rows, name).fill_null(value=False).alias(unchanged(name)) for name in masked),
+    )
+    departed = None
+    if masked:
+        rows = _resolved(rows, identity, masked)
+        departed = _departed(rows, masked)
+    net = rows.unique(subset=identity, keep="last", maintain_order=True) if key else rows
+    return TableChanges(name, columns, key, _plain(net, masked), _last_truncates(truncates), departed)
 
 
 def _key(name: TableName, parts: Sequence[Decoded]) -> tuple[str, ...]:
@@ -74,22 +89,15 @@ def _columns(parts: Sequence[Decoded]) -> tuple[TargetColumn, ...]:
 
 def _with_all(rows: pl.DataFrame, columns: Sequence[TargetColumn]) -> pl.DataFrame:
     return rows.with_columns(
-        (
-            pl.col(column.name).cast(column.type.dtype)
-            if column.name in rows.columns
-            else pl.lit(None, column.type.dtype)
-        ).alias(column.name)
-        for column in columns
+        pl.col(c.name).cast(c.type.dtype) if c.name in rows.columns else pl.lit(None, c.type.dtype).alias(c.name)
+        for c in columns
     )
 
 
 def _empty(columns: Sequence[TargetColumn]) -> pl.DataFrame:
-    meta = {
-        SEQUENCE: pl.Int64,
-        BORN: pl.Boolean,
-        **dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True)),
-    }
-    return pl.DataFrame(schema={**meta, **{column.name: column.type.dtype for column in columns}})
+    meta = dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True))
+    flags = {SEQUENCE: pl.Int64, BORN: pl.Boolean, DEPARTS: pl.Boolean}
+    return pl.DataFrame(schema={**flags, **meta, **{column.name: column.type.dtype for column in columns}})
 
 
 def _after_truncates(rows: pl.DataFrame, truncates: Iterable[TruncateEvent]) -> pl.DataFrame:
@@ -109,27 +117,79 @@ def _last_truncates(truncates: Iterable[TruncateEvent]) -> tuple[Truncate, ...]:
     return tuple(Truncate(shard, lsn) for shard, lsn in sorted(last.items()))
 
 
-def _net(rows: pl.DataFrame, key: Sequence[str], columns: Sequence[TargetColumn]) -> pl.DataFrame:
-    """Keep the last event a shard and key; values it left out come from the events before it."""
-    identity = [SHARD, *key]
-    masked = [column.name for column in columns if unchanged(column.name) in rows.columns]
-    rows = rows.with_columns(pl.col(unchanged(name)).fill_null(value=False) for name in masked)
-    if masked:
-        rows = _filled(rows, identity, masked)
-    net = rows.unique(subset=identity, keep="last", maintain_order=True) if key else rows
-    known = [name for name in masked if not net[unchanged(name)].any()]
-    return net.drop(SEQUENCE, BORN, *(unchanged(name) for name in known))
+def _plain(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:
+    """Leave out what only folding needs, and masks that mask nothing."""
+    idle = [unchanged(name) for name in masked if not rows[unchanged(name)].any()]
+    return rows.drop(SEQUENCE, BORN, DEPARTS, *idle, *(name for name in (_LIFE,) if name in rows.columns))
 
 
-def _filled(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str]) -> pl.DataFrame:
-    """Carry known values forward over events that left them out, within one life of the row."""
-    begins = (pl.col(BORN) | pl.col(DELETED)).cast(pl.Int32)
-    rows = rows.with_columns(begins.cum_sum().over(identity).alias(_EPOCH)).with_row_index("afflux.row")
-    life = [*identity, _EPOCH]
+# --- values that events leave out -----------------------------------------------------------------
+
+
+def _mask(rows: pl.DataFrame, name: str) -> pl.Expr:
+    return pl.col(unchanged(name)) if unchanged(name) in rows.columns else pl.lit(value=False)
+
+
+def _resolved(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str]) -> pl.DataFrame:
+    """Give rows the values that the batch's earlier events know of them.
+
+    Within a life of a row, values are carried forward. A row that is born without some values has come
+    from another key: the delete of its old key, which shares its LSN, knows what is known of them.
+    """
+    deletes = pl.col(DELETED).cast(pl.Int32)
+    ends = deletes.cum_sum().over(identity) - deletes
+    births = pl.col(BORN).cast(pl.Int32).cum_sum().over(identity)
+    rows = rows.with_columns(
+        (ends + births).alias(_LIFE),
+        # What a delete says of its row besides the key is made up (Debezium, observed): it knows nothing.
+        *((pl.col(unchanged(name)) | pl.col(DELETED)).alias(unchanged(name)) for name in masked),
+    )
+    rows = _carried(rows, identity, masked)
+    arrived = pl.col(BORN) & pl.any_horizontal(unchanged(name) for name in masked)
+    unknown = rows.filter(arrived).height
+    while unknown:  # a row that changed its key n times in the batch is known after n rounds
+        rows = _carried(_arrived(rows, arrived, masked), identity, masked)
+        before, unknown = unknown, rows.filter(arrived).height
+        if unknown == before:
+            break
+    return rows
+
+
+def _arrived(rows: pl.DataFrame, arrived: pl.Expr, masked: Sequence[str]) -> pl.DataFrame:
+    """Give rows born without some values what the deletes of their old keys know of them."""
+    names = [*masked, *(unchanged(name) for name in masked), MOVED_AT]
+    old = rows.filter(DEPARTS).select(SHARD, LSN, *(pl.col(n).alias(f"old.{n}") for n in names))
+    both = rows.join(old.unique([SHARD, LSN]), on=[SHARD, LSN], how="left", maintain_order="left")
+    learnt = {n: pl.col(BORN) & pl.col(unchanged(n)) & ~pl.col(f"old.{unchanged(n)}") for n in masked}
+    learnt = {n: condition.fill_null(value=False) for n, condition in learnt.items()}
+    from_there = pl.coalesce(f"old.{MOVED_AT}", LSN)
+    return both.with_columns(
+        pl.when(arrived).then(from_there).otherwise(MOVED_AT).alias(MOVED_AT),
+        *(pl.when(c).then(pl.col(f"old.{n}")).otherwise(n).alias(n) for n, c in learnt.items()),
+        *(pl.col(unchanged(n)) & ~c for n, c in learnt.items()),
+    ).drop(f"old.{n}" for n in names)
+
+
+def _carried(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str]) -> pl.DataFrame:
+    """Carry known values, and where unknown ones are to be found, forward within each life."""
+    rows = rows.with_row_index(_ROW)
+    life = [*identity, _LIFE]
     for name in masked:
-        known = pl.when(~pl.col(unchanged(name))).then(pl.col("afflux.row"))
+        known = pl.when(~pl.col(unchanged(name))).then(pl.col(_ROW))
         source = rows.select(known.forward_fill().over(life)).to_series()
         rows = rows.with_columns(
             rows[name].gather(source.fill_null(0)).alias(name), source.is_null().alias(unchanged(name))
         )
-    return rows.drop(_EPOCH, "afflux.row")
+    return rows.with_columns(pl.col(MOVED_AT).forward_fill().over(life)).drop(_ROW)
+
+
+def _departed(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame | None:
+    """Choose the rows whose values the other half of a key change, in another batch or unresolved, will want."""
+    if not rows[DEPARTS].any():
+        return None
+    unknown = pl.any_horizontal(unchanged(name) for name in masked)
+    arrived = rows.filter(BORN).select(SHARD, LSN, wants=unknown).unique([SHARD, LSN])
+    halves = rows.filter(DEPARTS).join(arrived, on=[SHARD, LSN], how="left", maintain_order="left")
+    # Of a row that is itself still unresolved, the other half in this batch has taken its place.
+    wanted = halves.filter(pl.col("wants").is_null() | (pl.col("wants") & pl.col(MOVED_AT).is_null()))
+    return _plain(wanted.drop("wants"), masked) if wanted.height else None
