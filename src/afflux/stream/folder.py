@@ -146,11 +146,11 @@ def _resolved(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str]
     )
     rows = _carried(rows, identity, masked)
     arrived = pl.col(BORN) & pl.any_horizontal(unchanged(name) for name in masked)
-    unknown = rows.filter(arrived).height
-    while unknown:  # a row that changed its key n times in the batch is known after n rounds
+    unknown = rows.filter(arrived)
+    while unknown.height:  # a row that changed its key n times in the batch is known after n rounds
         rows = _carried(_arrived(rows, arrived, masked), identity, masked)
-        before, unknown = unknown, rows.filter(arrived).height
-        if unknown == before:
+        before, unknown = unknown, rows.filter(arrived)
+        if unknown.select(SEQUENCE, MOVED_AT).equals(before.select(SEQUENCE, MOVED_AT)):
             break
     return rows
 
