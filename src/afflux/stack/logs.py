@@ -17,18 +17,17 @@ def tail(log: Path, count: int) -> list[str]:
 
 def follow(log: Path, count: int) -> Iterator[str]:
     """Give the last lines of a log, then every line as it comes, for ever; through the log's renewal, too."""
-    while not log.exists():
-        time.sleep(0.5)
-    yield from tail(log, count)
-    at = log.stat().st_size
-    rest = ""
+    at, rest = 0, b""
+    last: int | None = count
     while True:
-        time.sleep(0.3)
-        size = log.stat().st_size if log.exists() else 0
-        if size < at:
-            at = 0
-        with log.open(errors="replace") as new:
-            new.seek(at)
-            *lines, rest = (rest + new.read()).split("\n")
-            at = new.tell()
-        yield from lines
+        if log.exists():
+            if log.stat().st_size < at:
+                at, rest = 0, b""
+            with log.open("rb") as new:
+                new.seek(at)
+                *lines, rest = (rest + new.read()).split(b"\n")
+                at = new.tell()
+            for line in lines if last is None else deque(lines, last):
+                yield line.decode(errors="replace")
+            last = None
+        time.sleep(0.2)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from afflux.stack.logs import tail
 LARGEST_LOG = 16 * 1024 * 1024
 """Bytes; a log that is larger when its part starts is put aside, over the one put aside before."""
 
-_CHILDREN: dict[int, "subprocess.Popen[bytes]"] = {}
-"""Processes this one is the parent of: it has to collect them when they end."""
+_CHILDREN: set[int] = set()
+"""Pids of processes this one is the parent of: it has to collect them when they end."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def has_ended(process: psutil.Process, patience: float) -> bool:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    child = _CHILDREN.get(process.pid)
-    if child is not None:
-        child.poll()
+    if process.pid in _CHILDREN:
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -90,14 +91,15 @@ class Process:
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
             )
-        _CHILDREN[child.pid] = child
+        _CHILDREN.add(child.pid)
+        child.returncode = 0  # it is to outlive us, which Popen would warn of; it is collected by its pid
         try:
             record = _Record(pid=child.pid, started=psutil.Process(child.pid).create_time())
             making = self.record.with_suffix(".part")
             making.write_text(record.model_dump_json())
             making.replace(self.record)
         except BaseException:
-            child.kill()  # nobody would ever find it again
+            os.kill(child.pid, signal.SIGKILL)  # nobody would ever find it again
             raise
 
     def find(self) -> psutil.Process | None:

@@ -9,16 +9,15 @@ from typing import ClassVar
 
 import requests
 
-from afflux.assets import asset
 from afflux.stack import java
 from afflux.stack.bundles import Lock, load_lock
-from afflux.stack.cache import cache_folder, maven_folder, unpacked
+from afflux.stack.cache import maven_folder, unpacked
 from afflux.stack.parts.base import NotReady, Part
 from afflux.stack.parts.kafka import LARGEST_MESSAGE
+from afflux.stack.plugin import plugin_jar
 from afflux.stack.ports import HOST
 from afflux.stack.process import Launch
 
-OWN_PLUGIN = "afflux-connect-plugin.jar"
 GROUP = "afflux-connect"
 
 
@@ -97,7 +96,7 @@ class Connect(Part):
 def assemble_plugins(folder: Path) -> None:
     """Make the folder that the workers' `plugin.path` names: one folder a plugin, its jars as links into the cache.
 
-    afflux's own plugin, once it has been made, lies in Debezium's folder: a custom converter is looked for there.
+    afflux's own plugin lies in Debezium's folder: a custom converter is looked for there.
 
     Args:
         folder: where to; what is there is replaced.
@@ -108,7 +107,7 @@ def assemble_plugins(folder: Path) -> None:
         converter = Path(making) / "new" / "apicurio-converter"
         for plugin in (debezium, converter):
             plugin.mkdir(parents=True)
-        _link(debezium, [*unpacked(lock.bundles["debezium"][0]).glob("*.jar"), *_own_plugin()])
+        _link(debezium, [*unpacked(lock.bundles["debezium"][0]).glob("*.jar"), plugin_jar()])
         _link(converter, _jars(lock, "converter"))
         # The worker finds plugins by their service files alone, which is fast; this jar brings none.
         with zipfile.ZipFile(converter / "services.jar", "w") as services:
@@ -126,8 +125,3 @@ def _link(folder: Path, jars: Sequence[Path]) -> None:
 
 def _jars(lock: Lock, bundle: str) -> list[Path]:
     return [maven_folder() / file.path for file in lock.bundles[bundle]]
-
-
-def _own_plugin() -> list[Path]:
-    places = [cache_folder() / "plugin" / OWN_PLUGIN, asset("connectors") / "plugin" / "build" / OWN_PLUGIN]
-    return [place for place in places if place.exists()][:1]
