@@ -42,9 +42,10 @@ test: setup lint ## everything, on the real stack
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
-lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+lock: $(STAMP) ## renew requirements.lock, and connectors/jvm.lock (the JVM parts)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/python -m afflux.stack.lock
 
 clean: ## stop the stack and remove what was made here
 	@test ! -x $(BIN)/afflux || $(BIN)/afflux stack down --purge || true
