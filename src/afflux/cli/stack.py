@@ -128,9 +128,11 @@ def fetch() -> None:
     _stack(DEFAULT_STATE)
     from afflux.stack.bundles import load_lock  # noqa: PLC0415 - see _stack
     from afflux.stack.fetch import fetch as fetch_files  # noqa: PLC0415 - see _stack
+    from afflux.stack.plugin import plugin_jar  # noqa: PLC0415 - see _stack
 
     with StackProgress() as progress:
         fetch_files(load_lock().files(), progress.fetched)
+    plugin_jar()
 
 
 def _stack(state: Path) -> "Stack":

@@ -7,9 +7,9 @@ import polars as pl
 
 from afflux.errors import UnsupportedTypeError
 from afflux.types.arrays import array_text
-from afflux.types.postgres import PgType, pg_type
+from afflux.types.postgres import KINDS, PgType, pg_type
 from afflux.types.stock import PLACEHOLDER, Form, stock_form
-from afflux.types.wire import is_wire, wire_form
+from afflux.types.wire import fixed_width_type, is_wire, wire_form, wire_type
 
 _PARAMETER = "__debezium.source.column."
 _ENUM = "io.debezium.data.Enum"
@@ -47,7 +47,7 @@ class Column:
 
         Returns:
             The values in the frame's form, and where any of them is an unchanged out-of-line value,
-            booleans that say which.
+            booleans that say which; those values are null.
         """
         is_list = isinstance(values.dtype, pl.List)
         texts = (self._read_array(values) if is_list else self.form.convert(values, self.type)).alias(self.name)
@@ -57,7 +57,9 @@ class Column:
         unchanged = texts.to_frame().select((pl.col(self.name) == pl.lit(marker)).fill_null(value=False)).to_series()
         if self.form.marker is not None:
             texts = self.form.unwrap(texts)
-        return texts, unchanged if unchanged.any() else None
+        if not unchanged.any():
+            return texts, None
+        return pl.select(pl.when(~unchanged).then(texts)).to_series().alias(self.name), unchanged
 
     def _read_array(self, values: pl.Series) -> pl.Series:
         filled = values.filter((values.list.len() > 0).fill_null(value=False))
@@ -110,14 +112,17 @@ def read_column(field: dict[str, Any]) -> Column:
             f"column {name!r} comes without its source type",
             hint="the connector needs datatype.propagate.source.type=.+ (`connectors apply` sets it)",
         )
-    of = pg_type(source, _number(parameters.get(_PARAMETER + "length")), _number(parameters.get(_PARAMETER + "scale")))
+    length, scale = (_number(parameters.get(_PARAMETER + part)) for part in ("length", "scale"))
+    of = wire_type(avro, length, scale) if is_wire(avro) else pg_type(source, length, scale)
     element = _branch(avro["items"])[0] if avro["type"] == "array" else avro
     if element.get("connect.name") == _ENUM:
         of = PgType("enum", array=of.array)
+    elif of.name not in KINDS:
+        of = fixed_width_type(avro) or of
     try:
-        form = wire_form(of, avro) if is_wire(avro) else stock_form(of, element["type"])
+        form = wire_form(avro) if is_wire(avro) else stock_form(of, element["type"])
     except UnsupportedTypeError as error:
-        raise UnsupportedTypeError(f"column {name!r}: {error.message}", hint=_UNSUPPORTED_HINT) from None
+        raise UnsupportedTypeError(f"column {name!r}: {error.message}", hint=error.hint or _UNSUPPORTED_HINT) from None
     marked = of.name in _ARRAY_MARKERS if of.array else form.placeholder
     hides = not is_wire(avro) and of.toastable and not marked
     default = nullable and field.get("default") is not None

@@ -78,7 +78,26 @@ KINDS: dict[str, Kind] = {
     "tsrange": Kind(_TEXT, "tsrange", toastable=True),
     "tstzrange": Kind(_TEXT, "tstzrange", toastable=True),
     "daterange": Kind(_TEXT, "daterange", toastable=True),
+    "int4multirange": Kind(_TEXT, "int4multirange", toastable=True),
+    "int8multirange": Kind(_TEXT, "int8multirange", toastable=True),
+    "nummultirange": Kind(_TEXT, "nummultirange", toastable=True),
+    "tsmultirange": Kind(_TEXT, "tsmultirange", toastable=True),
+    "tstzmultirange": Kind(_TEXT, "tstzmultirange", toastable=True),
+    "datemultirange": Kind(_TEXT, "datemultirange", toastable=True),
+    "point": Kind(_TEXT, "point"),
+    "line": Kind(_TEXT, "line"),
+    "lseg": Kind(_TEXT, "lseg"),
+    "box": Kind(_TEXT, "box"),
+    "path": Kind(_TEXT, "path", toastable=True),
+    "polygon": Kind(_TEXT, "polygon", toastable=True),
+    "circle": Kind(_TEXT, "circle"),
+    "tsquery": Kind(_TEXT, "tsquery", toastable=True),
+    "jsonpath": Kind(_TEXT, "jsonpath", toastable=True),
+    "pg_lsn": Kind(_TEXT, "pg_lsn"),
+    "xid8": Kind(_TEXT, "xid8"),
+    "other": Kind(_TEXT, "text", toastable=True),
 }
+"""`other` is any type whose text is known and whose meaning is not: composites, most extensions' types."""
 
 _UNBOUNDED = 2147483647
 """The length that Debezium gives for text without one."""

@@ -1,56 +1,88 @@
 """The forms in which afflux's Connect plugin hands values over: exact, and unchanged ones marked.
 
-A field says so itself, by the schema parameter `afflux.wire`. Fixed-width types keep Debezium's
-form; every other type is PostgreSQL's own text, and bytea is its bytes behind one leading byte.
+A field says so itself, by the schema parameter `afflux.wire`; `docs/wire.md` specifies it. Fixed-width
+types keep Debezium's form; every other type is PostgreSQL's own text, and bytea is its bytes behind one
+leading byte.
 """
 
+from collections.abc import Mapping
 from typing import Any
-
-import polars as pl
 
 from afflux.errors import UnsupportedTypeError
 from afflux.types.postgres import KINDS, PgType
 from afflux.types.stock import Form
 
 _VERSION = "1"
-_PARAMETER = "afflux.wire"
+_WIRE = "afflux.wire"
+_TYPE = "afflux.type"
 
 UNCHANGED = "\x00unchanged"
 """An unchanged out-of-line value: a text that PostgreSQL can't hold."""
 UNCHANGED_BYTES = b"\x01"
 
 
-def is_wire(avro: dict[str, Any]) -> bool:
+def is_wire(avro: Mapping[str, Any]) -> bool:
     """Tell whether a field's Avro type was made by the plugin."""
-    return _PARAMETER in avro.get("connect.parameters", {})
+    return _WIRE in avro.get("connect.parameters", {})
 
 
-def _bytes(values: pl.Series, _type: PgType) -> pl.Series:
-    return values
+def wire_type(avro: Mapping[str, Any], length: int | None, scale: int | None) -> PgType:
+    """Read the type of a field that the plugin made: the one below all domains.
+
+    Args:
+        avro: the field's Avro type as JSON.
+        length: the declared length or precision, of the element for an array; None without one.
+        scale: the declared scale or digits of a second, None without one.
+
+    Returns:
+        The type; `other` where nothing but its text is known, such as of a composite or an extension's type.
+    """
+    name: str = avro["connect.parameters"].get(_TYPE, "")
+    array = name.startswith("_")
+    base = name.removeprefix("_")
+    if base not in KINDS or (array and base == "money"):  # money[] is text such as {$1.00}, which is no number
+        return PgType("other", array=array)
+    return PgType(base, length, scale, array)
+
+
+_FIXED_WIDTH = {"boolean": "bool", "int": "int4", "long": "int8", "float": "float4", "double": "float8"}
+
+
+def fixed_width_type(avro: Mapping[str, Any]) -> PgType | None:
+    """Read the type below a domain by its Avro type, which for those of fixed width tells it.
+
+    Returns:
+        None if it is not one of them.
+    """
+    kind, name = avro["type"], avro.get("connect.name")
+    if name == "io.debezium.data.Uuid":
+        return PgType("uuid")
+    if name is not None or kind not in _FIXED_WIDTH:
+        return None
+    return PgType("int2" if avro.get("connect.type") == "int16" else _FIXED_WIDTH[kind])
 
 
 _FORMS = {
     "string": Form("string", lambda values, _type: values, marker=UNCHANGED),
-    "bytes": Form("bytes", _bytes, marker=UNCHANGED_BYTES, unwrap=lambda values: values.bin.slice(1)),
+    "bytes": Form(
+        "bytes", lambda values, _type: values, marker=UNCHANGED_BYTES, unwrap=lambda values: values.bin.slice(1)
+    ),
 }
 
 
-def wire_form(of: PgType, avro: dict[str, Any]) -> Form:
+def wire_form(avro: Mapping[str, Any]) -> Form:
     """Find the way from the plugin's wire to a frame.
 
     Args:
-        of: the column's type.
         avro: the field's Avro type as JSON.
 
     Raises:
-        UnsupportedTypeError: a wire of another version, or a type without a place in the target.
+        UnsupportedTypeError: a wire of another version.
     """
-    version = avro["connect.parameters"][_PARAMETER]
-    if version != _VERSION:
+    version = avro["connect.parameters"][_WIRE]
+    if version != _VERSION or avro["type"] not in _FORMS:
         raise UnsupportedTypeError(
-            f"it comes in version {version} of the plugin's wire, and this afflux reads {_VERSION}",
+            f"it comes as Avro {avro['type']} in version {version} of the plugin's wire, and this afflux reads {_VERSION}",
             hint="use the plugin and the sink of one release",
         )
-    if of.name not in KINDS or avro["type"] not in _FORMS:
-        raise UnsupportedTypeError(f"type {of.name} as Avro {avro['type']} is not handled")
     return _FORMS[avro["type"]]
