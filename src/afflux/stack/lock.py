@@ -95,8 +95,6 @@ def _runtime(context: MavenContext, part: str) -> Iterator[tuple[str, str, str]]
 
 def _hash(context: MavenContext, coordinates: str) -> dict[str, str | int]:
     group, artifact, version, kind, classifier = [*coordinates.split(":"), "jar", ""][:5]
-    if coordinates.count(":") == 4:  # group:artifact:version:type:classifier
-        kind, classifier = coordinates.split(":")[3:]
     path = context.project(group, artifact).at_version(version).artifact(classifier, kind).resolve()
     content = path.read_bytes()
     return {"coordinates": coordinates, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
