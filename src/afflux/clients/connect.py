@@ -12,6 +12,7 @@ VALIDATE_SECONDS = 100.0
 
 _PREFACE = re.compile(r"^Connector configuration is invalid and contains the following \d+ error\(s\): ?")
 _POSTSCRIPT = re.compile(r" ?You can also find the above list of errors at the endpoint `[^`]*`$")
+_EXISTS = "already exists"
 _TWICE_TOLD = re.compile(r"Error while validating connector config: ")
 
 
@@ -87,16 +88,13 @@ class Connect:
         return {value["name"]: value["errors"] for value in values if value["errors"]}
 
     def create_stopped(self, name: str, config: dict[str, str]) -> None:
-        """Make a connector that does not run yet; one that exists gets the config and keeps its state."""
+        """Make a connector that does not run yet; one that exists stays as it is."""
         body = {"name": name, "config": config, "initial_state": "STOPPED"}
         try:
-            self._rest.call("POST", "connectors", body=body, retry=False, read_seconds=VALIDATE_SECONDS)
+            self._rest.call("POST", "connectors", body=body, read_seconds=VALIDATE_SECONDS)
         except ConnectError as error:
-            if not error.transient:
+            if _EXISTS not in error.message:
                 raise
-            # A rebalance, or a lost answer to a request that was carried out: PUT settles both. Where the
-            # connector is still missing it starts at once, which only matters if old offsets lie about.
-            self.put_config(name, config)
 
     def put_config(self, name: str, config: dict[str, str]) -> None:
         """Make a connector, or give an existing one this config whole; a running one restarts with it."""
@@ -161,4 +159,4 @@ def _readable_error(message: str, *, hint: str = "", transient: bool = False) ->
     if colon:
         tail = _TWICE_TOLD.sub("", _POSTSCRIPT.sub("", _PREFACE.sub("", tail)))
         message = f"{head}{colon}{tail}"
-    return ConnectError(message, hint=hint, transient=transient)
+    return ConnectError(message, hint=hint, transient=transient and _EXISTS not in message)

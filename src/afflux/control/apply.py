@@ -6,7 +6,8 @@ What fails stops its own shard and no other. Every action may be run again.
 import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
 import structlog
 
@@ -25,7 +26,7 @@ from afflux.control.actions import (
     StartConnector,
 )
 from afflux.control.observe import WORKERS, Servers, login, look
-from afflux.control.plan import Plan
+from afflux.control.plan import UNFINISHED, Plan
 from afflux.control.status import ShardStatus, Verdict
 from afflux.control.world import Problem
 from afflux.errors import AffluxError, ConnectError
@@ -77,6 +78,7 @@ class Run:
     to: Servers
     wait: float
     progress: Progress
+    stopped: Event = field(default_factory=Event, init=False)
 
     def carry_out(self, plan: Plan) -> list[Outcome]:
         """Carry a plan out, and wait until the shards that no problem keeps from it stream.
@@ -90,8 +92,13 @@ class Run:
         blocked = {problem.shard for problem in plan.problems}
         shards = [shard for shard in self.topology.shards if shard.name not in blocked]
         with ThreadPoolExecutor(WORKERS) as pool:
-            done = pool.map(lambda shard: self._one_shard(shard, plan.of(shard.name)), shards)
-            return [*shared, *(outcome for outcomes in done for outcome in outcomes)]
+            try:
+                done = pool.map(lambda shard: self._one_shard(shard, plan.of(shard.name)), shards)
+                return [*shared, *(outcome for outcomes in done for outcome in outcomes)]
+            except BaseException:  # Ctrl-C above all: the pool's threads are waited for, so they must not wait
+                self.stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _one_shard(self, shard: Shard, actions: tuple[Action, ...]) -> list[Outcome]:
         restarts = any(isinstance(action, SetConnector | RestartConnector) for action in actions)
@@ -110,7 +117,7 @@ class Run:
     def _in_order(self, shard: Shard | None, actions: Iterable[Action]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         waiting = list(actions)
-        while waiting:
+        while waiting and not self.stopped.is_set():
             action = waiting.pop(0)
             try:
                 self._do(shard, action)
@@ -122,7 +129,7 @@ class Run:
                 return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting)]
             self.progress(action.shard, action.words)
             outcomes.append(Outcome(action))
-        return outcomes
+        return [*outcomes, *_skipped(waiting)]
 
     def _do(self, shard: Shard | None, action: Action) -> None:
         match action:
@@ -164,7 +171,8 @@ class Run:
             if status.verdict is not told and not stale and status.verdict in TOLD:
                 told = status.verdict
                 self.progress(shard.name, _words(status))
-            time.sleep(LOOK_SECONDS)
+            if self.stopped.wait(LOOK_SECONDS):
+                return status
 
     def _look(self, shard: Shard) -> ShardStatus:
         connect = self.to.connect
@@ -179,8 +187,9 @@ class Run:
 def _change_connector(connect: Connect, action: Action) -> None:
     match action:
         case CreateConnector(name=name, config=config, forget=True):
-            connect.create_stopped(name, dict(config))
+            connect.create_stopped(name, {**config, UNFINISHED: "true"})
             _forget(connect, name)
+            connect.put_config(name, dict(config))
             connect.change_state(name, "resume")
         case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
             connect.put_config(name, dict(config))

@@ -1,8 +1,10 @@
 """Ask the servers: in parallel, within bounds, and a shard that does not answer is one row of the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
@@ -13,7 +15,7 @@ from afflux.control.desired import desired, shared_topics, subjects
 from afflux.control.settings import check_settings
 from afflux.control.status import Seen, ShardStatus, judge
 from afflux.control.world import Problem, ShardWorld, World
-from afflux.errors import ConnectError, ServerError
+from afflux.errors import ConnectError, ServerError, SourceError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names, signal_topic
 from afflux.topology.secrets import resolve
@@ -84,21 +86,19 @@ def observe(topology: Topology, to: Servers) -> World:
         shards = {name: answer.result() for name, answer in asked.items()}
         own = set(shared_topics(topology))
         wanted = set(own)
-        slotless = []
         for shard in topology.shards:
             seen = shards[shard.name]
             if isinstance(seen, ShardWorld):
                 wanted |= desired(topology, shard, seen.relations).topics.keys()
-                name = shard_names(topology, shard).connector
-                slotless += [name] if seen.slot is None and name in connectors else []
-        offsets = pool.map(to.connect.offsets, slotless)
+        slotless = [s for s in topology.shards if isinstance(w := shards[s.name], ShardWorld) and w.slot is None]
+        orphans = [name for name in pool.map(partial(_orphan, topology, to.connect, connectors), slotless) if name]
         described = pool.submit(to.topics.describe, wanted)
         rules = _rules(to.registry, wanted - own, pool)
         topics = described.result()
         return World(
             shards=shards,
             connectors=connectors,
-            offsets=frozenset(name for name, known in zip(slotless, offsets, strict=True) if known),
+            orphans=frozenset(orphans),
             topics=topics,
             rules=rules,
             signals=to.signals.sent() if signal_topic(topology) in topics else frozenset(),
@@ -135,10 +135,12 @@ def look(topology: Topology, shard: Shard, connect: Connect, connector: Connecto
     seen = Seen(connector)
     try:
         with session(at) as source:
-            seen = Seen(connector, source.slot(names.slot), source.publication(names.publication))
-        if isinstance(connector, Connector) and not (seen.slot and seen.slot.active):
-            offsets = connect.offsets(names.connector) or []
-            seen = Seen(connector, seen.slot, seen.publication, offsets=tuple(offsets))
+            slot = source.slot(names.slot)
+            offsets: tuple[dict[str, Any], ...] = ()
+            if isinstance(connector, Connector) and not (slot and slot.active):
+                offsets = tuple(connect.offsets(names.connector) or ())
+                slot = source.slot(names.slot)  # it may have come before the offsets did
+            seen = Seen(connector, slot, source.publication(names.publication), offsets=offsets)
     except ServerError as error:
         seen = Seen(connector, problem=_away(at, error))
     return judge(shard.name, (names.connector, names.slot, names.publication), seen)
@@ -156,6 +158,19 @@ def _shard(topology: Topology, shard: Shard) -> ShardWorld | Problem:
             )
     except ServerError as error:
         return _away(at, error)
+
+
+def _orphan(topology: Topology, connect: Connect, connectors: Container[str], shard: Shard) -> str:
+    """The name of a shard's connector if it has read something and its slot is gone, else nothing."""
+    names = shard_names(topology, shard)
+    if names.connector not in connectors or not connect.offsets(names.connector):
+        return ""
+    try:
+        with session(login(topology, shard)) as source:
+            gone = source.slot(names.slot) is None  # asked again: it may have come just before the offsets did
+    except SourceError:
+        return ""  # it answered a moment ago; what it needs now will be told by what is tried next
+    return names.connector if gone else ""
 
 
 def _away(at: Login, error: ServerError) -> Problem:

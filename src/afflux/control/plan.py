@@ -38,6 +38,13 @@ It is set together with the tables, and the signal's id is looked for in the sig
 the two is completed by the next one.
 """
 
+UNFINISHED = "afflux.unfinished"
+"""Property of ours in the config of a connector that is being made and may have old offsets yet.
+
+A connector finds the offsets of an earlier one of its name. Where the slot is new they point to nothing and would
+stop it, but they can be deleted only once the new connector exists.
+"""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -132,18 +139,18 @@ def _publication(shard: Shard, seen: ShardWorld, wanted: Desired) -> Iterator[Ac
 
 def _connector(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
     name, what = wanted.connector, f"connector {wanted.connector}"
-    existing = world.connectors.get(name)
+    existing = _finished(world.connectors.get(name))
     copies = _copies(existing, seen, wanted, world)
     config = wanted.config | ({COPIES: copies} if copies else {})
     if existing is None:
         yield CreateConnector(
             shard=shard.name,
             object=what,
-            reason="it is missing",
+            reason="it was left half made" if name in world.connectors else "it is missing",
             risk=Risk.SNAPSHOT if seen.slot is None else Risk.NONE,
             name=name,
             config=config,
-            forget=seen.slot is None,
+            forget=seen.slot is None or name in world.connectors,
         )
     elif existing.config != config:
         yield SetConnector(
@@ -171,6 +178,10 @@ def _connector(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) ->
             tables=tables,
             blocking=blocking,
         )
+
+
+def _finished(connector: Connector | None) -> Connector | None:
+    return None if connector is None or UNFINISHED in connector.config else connector
 
 
 def _copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world: World) -> str:
@@ -204,7 +215,7 @@ def _unsent(copies: str, wanted: Desired, world: World) -> Iterator[tuple[str, t
 
 def _neighbours(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Problem]:
     """What others hold that this shard needs, and what can't be changed on a connector that has run."""
-    existing, what = world.connectors.get(wanted.connector), f"connector {wanted.connector}"
+    existing, what = _finished(world.connectors.get(wanted.connector)), f"connector {wanted.connector}"
     if existing is None and seen.slot and seen.slot.active:
         yield Problem(
             shard.name,
@@ -239,7 +250,7 @@ def _neighbours(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -
                 f"its {key} can't change from {existing.config.get(key)} to {wanted.config[key]} while it lives",
                 f"`connectors remove {shard.name}`, then `connectors apply`.",
             )
-    if seen.slot is None and wanted.connector in world.offsets:
+    if wanted.connector in world.orphans:
         yield Problem(
             shard.name,
             f"slot {wanted.slot}",

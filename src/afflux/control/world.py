@@ -43,8 +43,8 @@ class World:
     """By the shard's name; a problem for one that could not be asked."""
     connectors: Mapping[str, Connector] = field(default_factory=dict)
     """Every connector of the cluster."""
-    offsets: frozenset[str] = frozenset()
-    """Connectors that have read something, among those whose slot is missing."""
+    orphans: frozenset[str] = frozenset()
+    """Connectors that have read something and whose slot is gone."""
     topics: Mapping[str, Topic] = field(default_factory=dict)
     """Those of the topics that the topology needs which exist."""
     rules: Mapping[str, str] = field(default_factory=dict)
