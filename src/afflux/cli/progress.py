@@ -38,7 +38,7 @@ class StackProgress:
         if self._console.is_terminal:
             self._live.stop()
         if kind is KeyboardInterrupt:
-            self._console.print("interrupted; what this command had started is stopped again", soft_wrap=True)
+            self._console.print("interrupted", soft_wrap=True)
 
     def phase(self, part: str, phase: str) -> None:
         """Show that a part has come to a phase."""

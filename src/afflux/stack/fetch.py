@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 from jgo.constants import MAVEN_CENTRAL_URL
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
 from afflux.errors import StackError
 from afflux.stack.bundles import LockedFile
@@ -23,6 +23,8 @@ from afflux.stack.filelock import locked
 PARALLEL = 8
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two pieces of an answer."""
+ATTEMPTS = 4
+NO_ANSWER = (requests.ConnectionError, requests.Timeout)
 PIECE = 256 * 1024
 
 Progress = Callable[[int, int], None]
@@ -76,11 +78,13 @@ def base_url() -> str:
 
 
 class _Count:
-    """The bytes of all threads together, and the word that ends them all."""
+    """The bytes of all threads together, and the words that concern them all."""
 
     def __init__(self, wanted: int, progress: Progress | None) -> None:
         self._wanted, self._progress, self._here, self._lock = wanted, progress, 0, threading.Lock()
         self._ended = False
+        self.offline = False
+        """One file got no answer however often it was asked for: the others are asked for once."""
 
     def end(self) -> None:
         self._ended = True
@@ -100,9 +104,9 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     attempts = Retrying(
-        stop=stop_after_attempt(4),
+        stop=lambda attempt: count.offline or attempt.attempt_number >= ATTEMPTS,
         wait=wait_random_exponential(max=4),
-        retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _DamagedError)),
+        retry=retry_if_exception_type((*NO_ANSWER, _DamagedError)),
         reraise=True,
     )
     try:
@@ -111,6 +115,7 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
         else:
             attempts(_download, session, file, part, count)
     except (requests.RequestException, _DamagedError, OSError) as error:
+        count.offline |= isinstance(error, NO_ANSWER)
         return file, _reason(error)
     part.replace(target)
     return None
@@ -159,7 +164,7 @@ def _is_right(path: Path, file: LockedFile) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError):
         return f"HTTP {error.response.status_code}"
-    if isinstance(error, requests.ConnectionError | requests.Timeout):
+    if isinstance(error, NO_ANSWER):
         return "no answer"
     return str(error)
 
