@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import polars as pl
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
 from afflux.errors import Fenced, SinkError
@@ -28,7 +30,9 @@ from afflux.sinks.base import (
 )
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.sql.postgresql import PostgresSink
+from afflux.stream.folder import fold
 from afflux.types.postgres import PgType, pg_type
+from histories import Shard, decoded, histories, shown
 
 _numbers = itertools.count()
 ZERO = Partition("shard0.public.t", 0)
@@ -220,6 +224,65 @@ def test_positions_move_without_rows(target: Target) -> None:
     assert target.sink().claim([ZERO]) == {ZERO: 3}
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), st.lists(st.integers(1, 6), min_size=150, max_size=150))
+def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
+    target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
+) -> None:
+    shards, events = history
+    table = TableName(target.schema, f"t{next(_numbers)}")
+    partition = Partition(table.name, 0)
+    sink = target.sink()
+    sink.claim([partition])
+    start = 0
+    for size in sizes:
+        part = events[start : start + size]
+        if part:
+            whole = Batch({partition: Span(start, start + len(part))}, fold([decoded(part, table)]))
+            sink.apply(whole)
+            sink.apply(whole)  # a batch whose outcome was not known is applied again
+        start += len(part)
+    sink.close()
+    found = target.rows(table) if any(event["op"] != "t" for event in events) else []
+    assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_moved_row_survives_in_whatever_order_its_shards_events_come(target: Target, order: tuple[int, ...]) -> None:
+    sink = target.sink()
+    parts = [Partition(f"p{number}", 0) for number in range(3)]
+    sink.claim(parts)
+    events = [
+        changes(target, [("shard0", 1, False, 1, "born")]),
+        changes(target, [("shard0", 5, True, 1, None)]),
+        changes(target, [("shard1", 3, False, 1, "moved")]),
+    ]
+    for number in order:
+        if order.index(1) < order.index(0) and number in (0, 1):
+            continue  # one shard's events of a key come in their order
+        sink.apply(batch(0, events[number], partition=parts[number]))
+    assert content(target) == [(1, "moved", "shard1")]
+
+
+def test_a_row_hidden_by_another_shards_comes_back_when_that_one_goes(target: Target) -> None:
+    sink = target.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(target, [("shard0", 1, False, 1, "hidden")])))
+    sink.apply(batch(1, changes(target, [("shard1", 2, False, 1, "shown")])))
+    assert content(target) == [(1, "shown", "shard1")]
+    sink.apply(batch(2, changes(target, [("shard0", 1, False, 1, None)], masked={"note": [True]})))
+    sink.apply(batch(3, changes(target, [("shard1", 3, True, 1, None)])))
+    assert content(target) == [(1, "hidden", "shard0")]
+
+
+def test_a_truncate_uncovers_what_it_does_not_take(target: Target) -> None:
+    sink = target.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(target, [("shard0", 1, False, 1, "below"), ("shard1", 2, False, 1, "above")])))
+    sink.apply(batch(1, changes(target, [], truncates=(Truncate("shard1", 9),))))
+    assert content(target) == [(1, "below", "shard0")]
+
+
 # --- PostgreSQL alone -----------------------------------------------------------------------------
 
 VALUES: list[tuple[PgType, Any, str]] = [
@@ -279,8 +342,8 @@ def test_composite_keys_and_odd_names_work(warehouse_url: str) -> None:
     sink.claim([ZERO])
     columns = (TargetColumn("Größe x", pg_type("TEXT")), TargetColumn('a"b', pg_type("INT4")), NOTE)
     frame = pl.DataFrame(
-        [("s", 1, 1, False, "k", 1, "one"), ("s", 1, 1, False, "k", 2, "two")],
-        schema={**META, "Größe x": pl.String, 'a"b': pl.Int32, "note": pl.String},
+        [("s", 1, 1, False, None, "k", 1, "one"), ("s", 1, 1, False, None, "k", 2, "two")],
+        schema={**META, MOVED_AT: pl.Int64, "Größe x": pl.String, 'a"b': pl.Int32, "note": pl.String},
         orient="row",
     )
     table = TableName(target.schema, "Odd Name")

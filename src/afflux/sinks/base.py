@@ -23,7 +23,7 @@ DELETED = "afflux.deleted"
 """Frame column: whether the row is gone (boolean)."""
 META = (SHARD, LSN, SOURCE_TS, DELETED)
 MOVED_AT = "afflux.moved_at"
-"""Frame column: the LSN at which the row came from another key, where its unchanged values are to be found (integer)."""
+"""Frame column: the LSN of the change of key that brought a row, or that took a deleted one (integer, or null)."""
 
 
 def unchanged(column: str) -> str:

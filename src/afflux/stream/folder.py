@@ -62,6 +62,8 @@ def _fold_table(name: TableName, parts: Sequence[Decoded]) -> TableChanges:
         rows = _resolved(rows, identity, masked)
         departed = _departed(rows, masked)
     net = rows.unique(subset=identity, keep="last", maintain_order=True) if key else rows
+    departing = pl.when(pl.col(DEPARTS)).then(LSN)
+    net = net.with_columns(pl.when(DELETED).then(departing).otherwise(MOVED_AT).alias(MOVED_AT))
     return TableChanges(name, columns, key, _plain(net, masked), _last_truncates(truncates), departed)
 
 

@@ -1,7 +1,7 @@
 """A PostgreSQL warehouse: each batch is staged by COPY, then applied by a few statements, in one transaction."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import polars as pl
 import psycopg
@@ -12,17 +12,22 @@ from afflux.errors import SinkError
 from afflux.sinks.base import (
     DELETED,
     LSN,
+    MOVED_AT,
     SHARD,
     SOURCE_TS,
     Batch,
     Partition,
     Sink,
+    Span,
     TableChanges,
+    TableName,
     unchanged,
 )
 from afflux.sinks.sql import statements
+from afflux.sinks.sql.contests import Contests
+from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
-from afflux.sinks.sql.statements import Stage
+from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
 from afflux.types.dates import timestamp_text
 
@@ -37,6 +42,9 @@ _SESSION = {
     "options": "-c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC -c lock_timeout=30s "
     "-c client_encoding=UTF8 -c client_min_messages=warning",
 }
+
+_LOCKS = 0x0AFF
+"""The class of the advisory locks of target tables."""
 
 _PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 """Errors after which the same batch may go through: other workers were in the way."""
@@ -58,6 +66,8 @@ class PostgresSink(Sink):
         self.name = name
         self._url = url
         self._positions = Positions(topology, group)
+        self._contests = Contests(topology)
+        self._moves = Moves(topology)
         self._tables = Tables()
         self._stages: dict[tuple[object, ...], Stage] = {}
         self._connection: psycopg.Connection | None = None
@@ -65,7 +75,9 @@ class PostgresSink(Sink):
     def open(self) -> None:
         """See `Sink.open`."""
         with self._errors("open"):
-            _prepare_state(self._connected())
+            connection = self._connected()
+            _prepare_state(connection)
+            self._moves.forget_old(connection)
 
     def claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """See `Sink.claim`."""
@@ -77,18 +89,98 @@ class PostgresSink(Sink):
         with self._errors("apply a batch"):
             connection = self._connected()
             there = [changes for changes in batch.tables if self._tables.ensure(connection, changes)]
-            with connection.transaction() as transaction:
-                staged = [(changes, self._load(connection, changes)) for changes in there]
-                if not self._positions.move(connection, batch.spans):
-                    raise psycopg.Rollback(transaction)
-                for changes, stage in staged:
-                    _write(connection, changes, stage)
+            alone = {changes.table for changes in there if changes.truncates or _twice(changes)}
+            while True:
+                try:
+                    self._try(connection, batch.spans, there, alone)
+                except _Contested as contested:
+                    alone.add(contested.table)
+                else:
+                    return
 
     def close(self) -> None:
         """See `Sink.close`."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+    def _try(
+        self,
+        connection: psycopg.Connection,
+        spans: Mapping[Partition, Span],
+        tables: Sequence[TableChanges],
+        alone: Collection[TableName],
+    ) -> None:
+        """Apply everything in one transaction.
+
+        Lanes of different shards write one table side by side; what concerns several shards' rows is done
+        with the table's lock held alone.
+
+        Raises:
+            _Contested: a table has to be locked alone; nothing was written.
+        """
+        wanted = [
+            (changes, self._stage(connection, changes), self._departed(connection, changes)) for changes in tables
+        ]
+        with connection.transaction() as transaction:
+            for changes, stage, departed in wanted:
+                _copy(connection, changes.rows, stage)
+                if changes.departed is not None and departed is not None:
+                    _copy(connection, changes.departed, departed)
+            for changes in sorted(tables, key=lambda changes: changes.table):
+                _lock(connection, changes.table, alone=changes.table in alone)
+            if not self._positions.move(connection, spans):
+                raise psycopg.Rollback(transaction)
+            for changes, stage, departed in wanted:
+                self._write(connection, changes, stage, departed, alone=changes.table in alone)
+
+    def _write(
+        self,
+        connection: psycopg.Connection,
+        changes: TableChanges,
+        stage: Stage,
+        departed: Stage | None,
+        *,
+        alone: bool,
+    ) -> None:
+        contested = self._contests.exist(connection, changes.table)
+        if contested and not alone:
+            raise _Contested(changes.table)
+        for truncate in changes.truncates:
+            connection.execute(statements.truncate(changes.table), [truncate.shard, truncate.lsn])
+            self._contests.truncate(connection, changes.table, truncate.shard, truncate.lsn)
+        if departed is not None:
+            self._moves.depart(connection, departed)
+        self._moves.arrive(connection, stage)
+        if alone and changes.key:
+            self._contests.take(connection, stage)
+        upserts = changes.rows.filter(~pl.col(DELETED)).height
+        if upserts < changes.rows.height:
+            connection.execute(stage.delete())
+        if upserts:
+            done = connection.execute(stage.upsert()).rowcount
+            done += connection.execute(stage.update_masked()).rowcount if stage.masked else 0
+            if not alone and done < upserts:
+                raise _Contested(changes.table)
+            if alone and stage.masked:
+                _check_complete(connection, stage)
+        if alone and changes.key:
+            self._contests.settle(connection, changes.table, changes.key)
+
+    def _stage(self, connection: psycopg.Connection, changes: TableChanges, suffix: str = "") -> Stage:
+        """Find the session's staging table for these columns, or make it."""
+        rows = changes.departed if suffix and changes.departed is not None else changes.rows
+        masked = tuple(c.name for c in changes.columns if unchanged(c.name) in rows.columns)
+        wanted = (changes.table, changes.columns, changes.key, masked)
+        stage = self._stages.get((*wanted, suffix))
+        if stage is None:
+            stage = Stage(f"stage_{len(self._stages)}{suffix}", *wanted)
+            connection.execute(stage.create())
+            self._stages[*wanted, suffix] = stage
+        return stage
+
+    def _departed(self, connection: psycopg.Connection, changes: TableChanges) -> Stage | None:
+        return None if changes.departed is None else self._stage(connection, changes, "_departed")
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
@@ -97,23 +189,16 @@ class PostgresSink(Sink):
             self._tables.forget()
         return self._connection
 
-    def _load(self, connection: psycopg.Connection, changes: TableChanges) -> Stage | None:
-        """Copy a table's rows into its staging table; None where there are no rows."""
-        if not changes.rows.height:
-            return None
-        masked = tuple(c.name for c in changes.columns if unchanged(c.name) in changes.rows.columns)
-        wanted = (changes.table, changes.columns, changes.key, masked)
-        stage = self._stages.get(wanted)
-        if stage is None:
-            stage = Stage(f"stage_{len(self._stages)}", *wanted)
-            connection.execute(stage.create())
-            self._stages[wanted] = stage
-        with connection.cursor().copy(stage.copy()) as copy:
-            copy.write(_csv(_settled(changes), stage))
-        return stage
-
     def _errors(self, doing: str) -> "_Errors":
         return _Errors(self, doing)
+
+
+class _Contested(Exception):  # noqa: N818 - a state of the table, met and mended by `apply`
+    """A table has to be locked alone, for rows of several shards meet in it."""
+
+    def __init__(self, table: TableName) -> None:
+        super().__init__(str(table))
+        self.table = table
 
 
 class _Errors:
@@ -165,20 +250,26 @@ def _prepare_state(connection: psycopg.Connection) -> None:
             connection.execute(statement)
 
 
-def _settled(changes: TableChanges) -> pl.DataFrame:
-    """Keep one living row a key: where two shards hold it, that of the later commit, then of the later name."""
-    rows = changes.rows
-    living = rows.filter(~pl.col(DELETED)).sort(SOURCE_TS, SHARD)
-    one = living.unique(subset=list(changes.key), keep="last", maintain_order=True)
-    if one.height == living.height:
-        return rows
-    log.warning("equal keys on several shards", table=str(changes.table), keys=living.height - one.height)
-    return pl.concat([rows.filter(pl.col(DELETED)), one])
+def _twice(changes: TableChanges) -> bool:
+    """Tell whether rows of several shards have one key."""
+    shards = changes.rows[SHARD].n_unique()
+    return shards > 1 and changes.rows.select(changes.key).n_unique() < changes.rows.height
+
+
+def _lock(connection: psycopg.Connection, table: TableName, *, alone: bool) -> None:
+    kind = "" if alone else "_shared"
+    connection.execute(f"SELECT pg_advisory_xact_lock{kind}({_LOCKS}, hashtext(%s))", [str(table)])
+
+
+def _copy(connection: psycopg.Connection, rows: pl.DataFrame, stage: Stage) -> None:
+    if rows.height:
+        with connection.cursor().copy(stage.copy()) as copy:
+            copy.write(_csv(rows, stage))
 
 
 def _csv(rows: pl.DataFrame, stage: Stage) -> bytes:
     """Write rows in the staging table's order of columns; NULL is nothing, an empty text is quoted."""
-    series = [rows[SHARD], rows[LSN], timestamp_text(rows[SOURCE_TS]) + "+00", rows[DELETED]]
+    series = [rows[SHARD], rows[LSN], timestamp_text(rows[SOURCE_TS]) + "+00", rows[DELETED], rows[MOVED_AT]]
     for column in stage.columns:
         values = rows[column.name]
         series.append("\\x" + values.bin.encode("hex") if values.dtype == pl.Binary else values)
@@ -189,23 +280,12 @@ def _csv(rows: pl.DataFrame, stage: Stage) -> bytes:
     return out.getvalue()
 
 
-def _write(connection: psycopg.Connection, changes: TableChanges, stage: Stage | None) -> None:
-    for truncate in changes.truncates:
-        connection.execute(statements.truncate(changes.table), [truncate.shard, truncate.lsn])
-    if stage is None:
-        return
-    rows = changes.rows
-    if rows[DELETED].any():
-        connection.execute(stage.delete())
-    if rows[DELETED].all():
-        return
-    connection.execute(stage.upsert())
-    if stage.masked:
-        wanted = rows.filter(pl.any_horizontal(unchanged(name) for name in stage.masked) & ~pl.col(DELETED)).height
-        done = connection.execute(stage.update_masked()).rowcount
-        if done != wanted:
-            raise SinkError(
-                f"table {changes.table}: {wanted - done} row(s) came without a large unchanged value "
-                f"(of {', '.join(stage.masked)}), and the target has never had them",
-                hint=f"ALTER TABLE {changes.table} REPLICA IDENTITY FULL on the shards makes each event whole",
-            )
+def _check_complete(connection: psycopg.Connection, stage: Stage) -> None:
+    """See that no row was left out for want of values that it came without and that the target never had."""
+    missing = connection.execute(stage.count_incomplete()).fetchone()
+    if missing and missing[0]:
+        raise SinkError(
+            f"table {stage.table}: {missing[0]} row(s) came without a large unchanged value "
+            f"(of {', '.join(stage.masked)}), and the target has never had them",
+            hint=f"ALTER TABLE {stage.table} REPLICA IDENTITY FULL on the shards makes each event whole",
+        )

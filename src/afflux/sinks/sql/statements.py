@@ -1,7 +1,6 @@
 """The SQL of the PostgreSQL sink as text: pure, a function a statement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -31,96 +30,6 @@ def add_column(table: TableName, column: TargetColumn) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(identifier(table), sql.Identifier(column.name), kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A session's staging table for one target table and one list of columns.
-
-    Its columns are numbered (`c0` and `m0` belong to the first source column), so that no source
-    name can clash with afflux's own.
-    """
-
-    name: str
-    table: TableName
-    columns: tuple[TargetColumn, ...]
-    key: tuple[str, ...]
-    masked: tuple[str, ...]
-
-    @property
-    def _stage(self) -> sql.Composed:
-        return sql.SQL("pg_temp.{}").format(sql.Identifier(self.name))
-
-    @property
-    def _target(self) -> sql.Identifier:
-        return identifier(self.table)
-
-    def create(self) -> sql.Composed:
-        """Make the staging table; it is empty again at each commit."""
-        lines = [sql.SQL(f"c{i} {c.type.ddl()}") for i, c in enumerate(self.columns)]
-        lines += [sql.SQL(f"m{self._index(name)} boolean") for name in self.masked]
-        return sql.SQL(
-            "CREATE TEMPORARY TABLE {} (shard text, lsn bigint, source_ts timestamptz, deleted boolean, {}) "
-            "ON COMMIT DELETE ROWS"
-        ).format(sql.Identifier(self.name), sql.SQL(", ").join(lines))
-
-    def copy(self) -> sql.Composed:
-        """Load the staging table from CSV; the columns are in the order of `create`."""
-        return sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(self._stage)
-
-    def delete(self) -> sql.Composed:
-        """Delete the deleted rows, where the target's row is still that shard's."""
-        return sql.SQL("DELETE FROM {} t USING {} s WHERE s.deleted AND t._shard = s.shard AND {}").format(
-            self._target, self._stage, self._same_key()
-        )
-
-    def upsert(self) -> sql.Composed:
-        """Insert or replace the rows that are known whole."""
-        names = [sql.Identifier(c.name) for c in self.columns]
-        values = [sql.SQL(f"s.c{i}") for i in range(len(self.columns))]
-        updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(n)) for n in (*self._others(), *META_COLUMNS)]
-        return sql.SQL(
-            "INSERT INTO {} ({}, _shard, _lsn, _source_ts, _synced_at) "
-            "SELECT {}, s.shard, s.lsn, s.source_ts, clock_timestamp() FROM {} s WHERE NOT s.deleted{} "
-            "ON CONFLICT ({}) DO UPDATE SET {}"
-        ).format(
-            self._target,
-            sql.SQL(", ").join(names),
-            sql.SQL(", ").join(values),
-            self._stage,
-            sql.SQL(" AND NOT ({})").format(self._any_masked()) if self.masked else sql.SQL(""),
-            _names(self.key),
-            sql.SQL(", ").join(updates),
-        )
-
-    def update_masked(self) -> sql.Composed:
-        """Update the rows that came without some unchanged values, and leave those values be."""
-        updates = []
-        for name in self._others():
-            value: sql.Composable = sql.SQL(f"s.c{self._index(name)}")
-            if name in self.masked:
-                mask = sql.SQL(f"s.m{self._index(name)}")
-                value = sql.SQL("CASE WHEN {} THEN t.{} ELSE {} END").format(mask, sql.Identifier(name), value)
-            updates.append(sql.SQL("{} = {}").format(sql.Identifier(name), value))
-        return sql.SQL(
-            "UPDATE {} t SET {}, _shard = s.shard, _lsn = s.lsn, _source_ts = s.source_ts, "
-            "_synced_at = clock_timestamp() FROM {} s WHERE NOT s.deleted AND ({}) AND {}"
-        ).format(self._target, sql.SQL(", ").join(updates), self._stage, self._any_masked(), self._same_key())
-
-    def _any_masked(self) -> sql.Composed:
-        return sql.SQL(" OR ").join(sql.SQL(f"s.m{self._index(name)}") for name in self.masked)
-
-    def _same_key(self) -> sql.Composed:
-        return sql.SQL(" AND ").join(
-            sql.SQL("t.{} = s.{}").format(sql.Identifier(name), sql.Identifier(f"c{self._index(name)}"))
-            for name in self.key
-        )
-
-    def _others(self) -> list[str]:
-        return [c.name for c in self.columns if c.name not in self.key]
-
-    def _index(self, name: str) -> int:
-        return next(i for i, c in enumerate(self.columns) if c.name == name)
-
-
 def truncate(table: TableName) -> sql.Composed:
     """Delete a shard's rows older than a position (parameters: shard, LSN)."""
     return sql.SQL("DELETE FROM {} WHERE _shard = %s AND _lsn < %s").format(identifier(table))
@@ -140,6 +49,14 @@ STATE: tuple[str, ...] = (
       topic_id text, next_offset bigint NOT NULL, epoch bigint NOT NULL,
       owner text NOT NULL, updated_at timestamptz NOT NULL,
       PRIMARY KEY (topology, consumer_group, topic, partition))""",
+    """CREATE TABLE afflux.contested (
+      topology text NOT NULL, target text NOT NULL, shard text NOT NULL,
+      lsn bigint NOT NULL, source_ts timestamptz NOT NULL, since timestamptz NOT NULL, version json NOT NULL)""",
+    "CREATE INDEX contested_of ON afflux.contested (topology, target)",
+    """CREATE TABLE afflux.moves (
+      topology text, target text, shard text, lsn bigint, at timestamptz NOT NULL,
+      unknown text[] NOT NULL, version json NOT NULL,
+      PRIMARY KEY (topology, target, shard, lsn))""",
 )
 """The sink's own state, in this version's layout."""
 
