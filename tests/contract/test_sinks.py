@@ -264,15 +264,16 @@ def test_a_moved_row_survives_in_whatever_order_its_shards_events_come(target: T
     assert content(target) == [(1, "moved", "shard1")]
 
 
-def test_a_row_hidden_by_another_shards_comes_back_when_that_one_goes(target: Target) -> None:
+def test_a_row_hidden_by_another_shards_lives_on_and_comes_back_when_that_one_goes(target: Target) -> None:
     sink = target.sink()
     sink.claim([ZERO])
-    sink.apply(batch(0, changes(target, [("shard0", 1, False, 1, "hidden")])))
-    sink.apply(batch(1, changes(target, [("shard1", 2, False, 1, "shown")])))
+    columns = (ID, NOTE, TargetColumn("n", pg_type("INT8")))
+    sink.apply(batch(0, changes(target, [("shard0", 1, False, 1, "large", 1)], columns)))
+    sink.apply(batch(1, changes(target, [("shard1", 9, False, 1, "shown", 2)], columns)))
     assert content(target) == [(1, "shown", "shard1")]
-    sink.apply(batch(2, changes(target, [("shard0", 1, False, 1, None)], masked={"note": [True]})))
-    sink.apply(batch(3, changes(target, [("shard1", 3, True, 1, None)])))
-    assert content(target) == [(1, "hidden", "shard0")]
+    sink.apply(batch(2, changes(target, [("shard0", 2, False, 1, None, 3)], columns, masked={"note": [True]})))
+    sink.apply(batch(3, changes(target, [("shard1", 10, True, 1, None, None)], columns)))
+    assert content(target, "id", "note", "n", "_shard") == [(1, "large", 3, "shard0")]
 
 
 def test_a_truncate_uncovers_what_it_does_not_take(target: Target) -> None:
