@@ -167,8 +167,6 @@ def _say_hint(hint: str) -> None:
 
 def _show_plan(found: control.Plan, *, details: bool) -> None:
     _show_problems(found)
-    for note in found.notes:
-        _say(f"note: {note}", "yellow")
     if found.actions:
         show_table(
             [
@@ -194,6 +192,8 @@ def _show_problems(found: control.Plan) -> None:
     for (thing, message, hint), names in shards.items():
         _say(f"{', '.join(names)}: {thing}: {message}", "red")
         _say_hint(hint)
+    for note in found.notes:
+        _say(f"note: {note}", "yellow")
 
 
 def _plan_data(found: control.Plan) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from afflux.clients.catalog import Publication
 from afflux.clients.topics import Topic
+from afflux.control.copies import Signal
 from afflux.topology.secrets import is_reference, is_secret_key
 
 
@@ -173,16 +174,12 @@ class CopyTables(Action):
     """Ask a running connector for the rows that tables new to it have already."""
 
     kind: ClassVar[str] = "copy tables"
-    id: str
+    signal: Signal
     topic_prefix: str
-    tables: tuple[str, ...]
-    """Regular expressions, as in `table.include.list`."""
-    blocking: bool = False
-    """Whether changes wait meanwhile: Debezium can copy a table with generated columns in no other way."""
 
     def changes(self) -> list[Change]:
         """Return the tables."""
-        return [Change("rows of", None, table.replace("\\", "")) for table in self.tables]
+        return [Change("rows of", None, table.replace("\\", "")) for table in self.signal.tables]
 
 
 def _cut(topic: Topic) -> str:

@@ -25,8 +25,9 @@ from afflux.control.actions import (
     SetTopic,
     StartConnector,
 )
+from afflux.control.neighbours import UNFINISHED
 from afflux.control.observe import WORKERS, Servers, login, look
-from afflux.control.plan import UNFINISHED, Plan
+from afflux.control.plan import Plan
 from afflux.control.status import ShardStatus, Verdict
 from afflux.control.world import Problem
 from afflux.errors import AffluxError, ConnectError
@@ -144,8 +145,8 @@ class Run:
                 with session(login(self.topology, shard)) as source:
                     set_to = source.create_publication if old is None else source.set_publication
                     set_to(new.name, sorted(new.tables))
-            case CopyTables(topic_prefix=prefix, id=id_, tables=tables, blocking=blocking):
-                self.to.signals.snapshot(prefix, id=id_, tables=tables, blocking=blocking)
+            case CopyTables(topic_prefix=prefix, signal=signal):
+                self.to.signals.snapshot(prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking)
             case _:
                 _change_connector(self.to.connect, action)
 

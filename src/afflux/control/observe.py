@@ -81,9 +81,10 @@ def observe(topology: Topology, to: Servers) -> World:
     with ThreadPoolExecutor(WORKERS) as pool:
         asked = {shard.name: pool.submit(_shard, topology, shard) for shard in topology.shards}
         plugins = pool.submit(to.connect.plugins)
-        connectors = to.connect.connectors()
         _require(to.connect, plugins.result())
         shards = {name: answer.result() for name, answer in asked.items()}
+        # Last, so that a slot which was seen to be read has its connector here, if that is one of ours.
+        connectors = to.connect.connectors()
         own = set(shared_topics(topology))
         wanted = set(own)
         for shard in topology.shards:

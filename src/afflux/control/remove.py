@@ -155,8 +155,15 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
 
     try:
         if target.exists:
+            # Stopped first, so that nobody reads the slot any more when this returns.
+            stopped = _stop(connect, target.connector)
+            if extent.offsets and not stopped:
+                raise ConnectError(
+                    f"connector {target.connector} did not stop in {STOP_SECONDS:g} s",
+                    hint="Try again.",
+                    transient=True,
+                )
             if extent.offsets:
-                _stop(connect, target.connector)
                 connect.delete_offsets(target.connector)
                 done(f"offsets of {target.connector}")
             connect.delete(target.connector)
@@ -173,22 +180,21 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
     return Removal(target.shard, tuple(removed), _kept(target, extent))
 
 
-def _stop(connect: Connect, name: str) -> None:
-    """Stop a connector and wait for its tasks to go, for its offsets may change only then."""
+def _stop(connect: Connect, name: str) -> bool:
+    """Stop a connector, wait for its tasks to go, and return whether they did."""
     connect.change_state(name, "stop")
 
-    def running() -> bool:
+    def runs() -> bool:
         now = connect.status(name)
         return now is not None and (now.state != "STOPPED" or bool(now.tasks))
 
-    still = Retrying(
+    patient = Retrying(
         retry=retry_if_result(bool),
         stop=stop_after_delay(STOP_SECONDS),
         wait=wait_fixed(0.3),
         retry_error_callback=lambda _: True,
-    )(running)
-    if still:
-        raise ConnectError(f"connector {name} did not stop in {STOP_SECONDS:g} s", hint="Try again.", transient=True)
+    )
+    return not patient(runs)
 
 
 def _kept(target: _Target, extent: Extent) -> tuple[str, ...]:

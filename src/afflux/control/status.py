@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     PAUSED = "paused"
     """Somebody paused or stopped it; the slot keeps its changes."""
     STUCK = "stuck"
-    """Connect says RUNNING, but nobody reads the slot."""
+    """Connect says RUNNING, but nobody reads the slot, or nobody can."""
     FAILED = "failed"
     LOST = "lost"
     """The slot is gone, or the WAL that it stood on."""
@@ -127,9 +127,12 @@ def _verdict(shard: str, seen: Seen) -> _Answer:
         return Verdict.MISSING, "there is no connector", "`connectors apply` makes it."
     lost = _lost(seen)
     if lost:
-        hint = f"`connectors remove {shard} --drop-slot --delete-offsets`, then `connectors apply`: all rows come anew."
-        return Verdict.LOST, lost, hint
-    return _flow(connector, seen)
+        return Verdict.LOST, lost, _anew(shard)
+    return _flow(shard, connector, seen)
+
+
+def _anew(shard: str) -> str:
+    return f"`connectors remove {shard} --drop-slot --delete-offsets`, then `connectors apply`: all rows come anew."
 
 
 def _lost(seen: Seen) -> str:
@@ -138,20 +141,22 @@ def _lost(seen: Seen) -> str:
     return "the server has removed the WAL that the slot stood on" if seen.slot.wal_status == "lost" else ""
 
 
-def _flow(connector: Connector, seen: Seen) -> _Answer:
+def _flow(shard: str, connector: Connector, seen: Seen) -> _Answer:
     if connector.state in {"PAUSED", "STOPPED"}:
         return Verdict.PAUSED, f"it is {connector.state.lower()}", ""
+    if seen.slot and not seen.publication:
+        return Verdict.STUCK, "the publication is gone, so the slot can't be read", "`connectors apply` makes it."
     if seen.slot and seen.slot.active:
         return Verdict.STREAMING, "", ""
     if seen.slot is None or not connector.tasks or connector.tasks[0].state != "RUNNING":
         return Verdict.STARTING, "", ""
     if all(offset.get("snapshot") and not offset.get("snapshot_completed") for offset in seen.offsets):
         return Verdict.SNAPSHOT, "the first copy is being made", ""
-    return (
-        Verdict.STUCK,
-        "Connect says RUNNING, but nobody reads the slot",
-        "Its worker's log says why; perhaps the shard was restarted a moment ago.",
+    hint = (
+        "Perhaps the shard was restarted a moment ago; its worker's log says why. Where that says that a publication"
+        f" does not exist, it was dropped while changes were made, and the way on is: {_anew(shard)}"
     )
+    return Verdict.STUCK, "Connect says RUNNING, but nobody reads the slot", hint
 
 
 def failed(connector: Connector) -> str:
