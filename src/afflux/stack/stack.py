@@ -97,6 +97,7 @@ class Stack:
         """
         report = report or _nothing
         if State.load(self.folder) is None:
+            report("stack", f"there is none in {self.folder}")
             return
         with locked(self.folder / "lock", lambda: report("stack", "waiting for another afflux to finish")):
             state = self._state()

@@ -18,7 +18,7 @@ class PartStatus:
     port: int
     pid: int | None = None
     resident_mib: int | None = None
-    """Resident memory of the process and its children in MiB; pages that they share count once each."""
+    """Resident memory of the process and its children in MiB."""
     since: datetime | None = None
     """When the process was started (UTC)."""
 
@@ -35,8 +35,17 @@ def look(part: Part) -> PartStatus:
         state = "silent"
     try:
         family = [process, *process.children(recursive=True)]
-        resident = sum(member.memory_info().rss for member in family) >> 20
+        resident = sum(_resident(member) for member in family) >> 20
         since = datetime.fromtimestamp(process.create_time(), UTC)
     except psutil.NoSuchProcess:  # it ended while it was looked at
         return PartStatus(part.name, "stopped", part.port)
     return PartStatus(part.name, state, part.port, process.pid, resident, since)
+
+
+def _resident(process: psutil.Process) -> int:
+    """Return a process's resident memory in bytes; of shared pages its share, where the system tells (Linux)."""
+    try:
+        full = process.memory_full_info()
+    except psutil.AccessDenied:
+        return int(process.memory_info().rss)
+    return int(getattr(full, "pss", full.rss))
