@@ -106,6 +106,7 @@ def test_whatever_is_wrong_is_said_in_plain_words_and_shows_no_secret(
         places += [(value, n) for value in mapping.values() if isinstance(value, list) for n in range(len(value))]
     for container, key in more.draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
         container[key] = more.draw(ODD)
+    whole["source_"] = SECRET
     lines = complaints(yaml.safe_dump(whole, sort_keys=False))
     for line in lines:
         assert re.match(r"topology\.yaml line \d+: \S", line)
