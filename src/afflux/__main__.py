@@ -1,0 +1,5 @@
+"""`python -m afflux` is `afflux`."""
+
+from afflux.cli import main
+
+main()
