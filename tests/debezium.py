@@ -90,8 +90,8 @@ class Wire:
     offsets: dict[str, Any] = field(default_factory=dict)
     lsn: Any = field(default_factory=lambda: itertools.count(100))
 
-    def schema(self, number: int) -> dict[str, Any]:
-        return self.schemas[number]
+    def schema(self, number: int) -> dict[str, Any] | None:
+        return self.schemas.get(number)
 
     def register(self, schema: dict[str, Any]) -> int:
         for number, known in self.schemas.items():

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from afflux.sinks.base import DELETED, LSN, SHARD, SOURCE_TS, TableName, unchanged
-from afflux.stream.decoder import BORN, DEPARTS, SEQUENCE, Decoded, TruncateEvent
+from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, SOURCE_TS, TableName, unchanged
+from afflux.stream.decoder import BORN, DEPARTS, Decoded, TruncateEvent
 from afflux.types.columns import Column
 from afflux.types.postgres import pg_type
 from afflux.types.stock import STOCK

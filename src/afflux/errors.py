@@ -12,8 +12,11 @@ The tree:
     │   ├── RegistryError       the schema registry
     │   ├── KafkaError          the broker
     │   └── SinkError           the target
-    │       └── Fenced          another worker holds these positions now
+    │       ├── Fenced          another worker holds these positions now
+    │       └── RefusedError    the target refuses one row for its values
     ├── DecodeError             bytes that are not the event they should be
+    ├── PoisonError             events that can never be applied: they become dead letters
+    ├── TableError              one table can't go on; the others do
     └── UnsupportedTypeError    a column's type has no exact place in the target
 
 A message says what happened and where; `hint` says what to do next.
@@ -88,6 +91,49 @@ class SinkError(ServerError):
 
 class Fenced(SinkError):  # noqa: N818 - a state one is in, the field's own word
     """Another worker has claimed these positions: nothing was written, and nothing may be."""
+
+
+class RefusedError(SinkError):
+    """The target refuses a row for its values.
+
+    Args:
+        message: the target's reason.
+        sequence: which event made the row, by its order of arrival in the batch.
+    """
+
+    def __init__(self, message: str, *, sequence: int) -> None:
+        super().__init__(message)
+        self.sequence = sequence
+
+
+class PoisonError(AffluxError):
+    """Events that can never be applied.
+
+    Args:
+        kind: what is wrong with them, in a word or two.
+        reasons: why, by their order of arrival in the batch.
+    """
+
+    def __init__(self, kind: str, reasons: dict[int, str]) -> None:
+        super().__init__(f"{len(reasons)} event(s): {kind}: {next(iter(reasons.values()))}")
+        self.kind = kind
+        self.reasons = reasons
+
+
+class TableError(AffluxError):
+    """One table can't go on.
+
+    Args:
+        message: why.
+        topic: the topic that can't be read on; empty where it is the target table that is at fault.
+        table: the target table that can't be written; empty where it is not known.
+        hint: what to do next.
+    """
+
+    def __init__(self, message: str, *, topic: str = "", table: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.topic = topic
+        self.table = table
 
 
 class DecodeError(AffluxError):

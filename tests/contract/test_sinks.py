@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from afflux.errors import Fenced, SinkError
+from afflux.errors import Fenced, RefusedError, SinkError, TableError
 from afflux.sinks.base import (
     DELETED,
     LSN,
     MOVED_AT,
+    SEQUENCE,
     SHARD,
     SOURCE_TS,
     Batch,
@@ -105,7 +106,11 @@ def changes(
     """Rows are (shard, lsn, deleted, *values); the source's commit time is the LSN in seconds."""
     schema = {**META, **{c.name: c.type.dtype for c in columns}}
     data = [(shard, lsn, lsn * 1_000_000, deleted, *values) for shard, lsn, deleted, *values in rows]
-    frame = pl.DataFrame(data, schema=schema, orient="row").with_columns(pl.lit(None, pl.Int64).alias(MOVED_AT))
+    frame = (
+        pl.DataFrame(data, schema=schema, orient="row")
+        .with_columns(pl.lit(None, pl.Int64).alias(MOVED_AT))
+        .with_row_index(SEQUENCE)
+    )
     for name, mask in (masked or {}).items():
         frame = frame.with_columns(pl.Series(unchanged(name), mask))
     return TableChanges(TableName(target.schema, "t"), columns, ("id",), frame, truncates)
@@ -247,20 +252,17 @@ def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
     assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_a_moved_row_survives_in_whatever_order_its_shards_events_come(target: Target, order: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("order", ["born gone moved", "born moved gone", "moved born gone"])
+def test_a_moved_row_survives_in_whatever_order_its_shards_events_come(target: Target, order: str) -> None:
     sink = target.sink()
-    parts = [Partition(f"p{number}", 0) for number in range(3)]
-    sink.claim(parts)
-    events = [
-        changes(target, [("shard0", 1, False, 1, "born")]),
-        changes(target, [("shard0", 5, True, 1, None)]),
-        changes(target, [("shard1", 3, False, 1, "moved")]),
-    ]
-    for number in order:
-        if order.index(1) < order.index(0) and number in (0, 1):
-            continue  # one shard's events of a key come in their order
-        sink.apply(batch(0, events[number], partition=parts[number]))
+    events = {
+        "born": changes(target, [("shard0", 1, False, 1, "born")]),
+        "gone": changes(target, [("shard0", 5, True, 1, None)]),
+        "moved": changes(target, [("shard1", 3, False, 1, "moved")]),
+    }
+    sink.claim([ZERO])
+    for start, event in enumerate(order.split()):
+        sink.apply(batch(start, events[event]))
     assert content(target) == [(1, "moved", "shard1")]
 
 
@@ -363,7 +365,7 @@ def test_a_table_of_somebody_else_is_left_alone(warehouse_url: str) -> None:
     with psycopg.connect(warehouse_url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {target.schema}")
         connection.execute(f"CREATE TABLE {target.schema}.t (id int PRIMARY KEY, note text)")
-    with pytest.raises(SinkError, match="is there already, without a column '_lsn'"):
+    with pytest.raises(TableError, match="is there already, without a column '_lsn'"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")])))
     target.close()
 
@@ -372,7 +374,7 @@ def test_a_source_column_with_a_name_of_ours_is_refused(warehouse_url: str) -> N
     target = PostgresTarget(warehouse_url)
     sink = target.sink()
     sink.claim([ZERO])
-    with pytest.raises(SinkError, match="column '_shard'"):
+    with pytest.raises(TableError, match="column '_shard'"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")], (ID, TargetColumn("_shard", pg_type("TEXT"))))))
     target.close()
 
@@ -382,9 +384,9 @@ def test_a_refused_value_leaves_rows_and_position_as_they_were(warehouse_url: st
     sink = target.sink()
     sink.claim([ZERO])
     sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")])))
-    with pytest.raises(SinkError) as refused:
+    with pytest.raises(RefusedError) as refused:
         sink.apply(batch(1, changes(target, [("s", 2, False, 1, "b"), ("s", 2, False, 2, "nul\x00")])))
-    assert not refused.value.transient
+    assert refused.value.sequence == 1
     assert content(target) == [(1, "a", "s")]
     assert target.sink().claim([ZERO]) == {ZERO: 1}
     target.close()
@@ -394,7 +396,7 @@ def test_an_update_of_a_row_that_was_never_here_is_said_and_not_made_up(warehous
     target = PostgresTarget(warehouse_url)
     sink = target.sink()
     sink.claim([ZERO])
-    with pytest.raises(SinkError, match=r"1 row\(s\) came without a large unchanged value \(of note\)"):
+    with pytest.raises(TableError, match=r"1 row\(s\) came without a large unchanged value \(of note\)"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, None)], masked={"note": [True]})))
     target.close()
 

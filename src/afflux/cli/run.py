@@ -8,7 +8,7 @@ import typer
 
 from afflux import logs
 from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption
-from afflux.errors import UsageError
+from afflux.errors import AffluxError, UsageError
 from afflux.monitor.health import HealthServer
 from afflux.stream.daemon import Daemon
 from afflux.topology.model import Sink, Topology
@@ -50,6 +50,12 @@ def run(
     finally:
         health.stop()
     log.info("stopped", events=events)
+    if daemon.stopped and until_caught_up:
+        topic, reason = next(iter(daemon.stopped.items()))
+        raise AffluxError(
+            f"{len(daemon.stopped)} topic(s) could not be read to their end; {topic}: {reason}",
+            hint="mend the cause, then `afflux tables resume`",
+        )
 
 
 def _choose(topology: Topology, name: str) -> Sink:

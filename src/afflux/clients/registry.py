@@ -42,14 +42,10 @@ class Registry:
         """Return the names of all subjects."""
         return set(self._rest.get("subjects"))
 
-    def schema(self, number: int) -> dict[str, Any]:
-        """Return the registered Avro schema with an id, as JSON.
-
-        Raises:
-            RegistryError: there is none with this id, or the registry does not answer (`transient`).
-        """
-        schema: dict[str, Any] = json.loads(self._rest.get("schemas", "ids", str(number))["schema"])
-        return schema
+    def schema(self, number: int) -> dict[str, Any] | None:
+        """Return the registered Avro schema with an id, as JSON; None where there is none with this id."""
+        answer = self._rest.call("GET", "schemas", "ids", str(number), missing_ok=True)
+        return None if answer is None else json.loads(answer["schema"])
 
     def latest_schema(self, subject: str) -> dict[str, Any] | None:
         """Return the newest schema of a subject as JSON; None for a subject that is not there."""

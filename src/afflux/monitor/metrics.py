@@ -6,6 +6,12 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 
 EVENTS = Counter("afflux_sink_events_total", "Change events applied to the target.", registry=REGISTRY)
 ROWS = Counter("afflux_sink_rows_total", "Rows written or deleted, after folding.", ["table"], registry=REGISTRY)
+DEAD_LETTERS = Counter(
+    "afflux_sink_dead_letters_total", "Events that became dead letters.", ["kind"], registry=REGISTRY
+)
+STOPPED = Gauge(
+    "afflux_sink_stopped_topics", "Topics that are not read on until a person resumes them.", registry=REGISTRY
+)
 BATCHES = Counter("afflux_sink_batches_total", "Batches made durable.", registry=REGISTRY)
 RETRIES = Counter(
     "afflux_sink_retries_total", "Attempts to apply a batch that failed and were repeated.", registry=REGISTRY

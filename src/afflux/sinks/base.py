@@ -22,6 +22,8 @@ SOURCE_TS = "afflux.source_ts"
 DELETED = "afflux.deleted"
 """Frame column: whether the row is gone (boolean)."""
 META = (SHARD, LSN, SOURCE_TS, DELETED)
+SEQUENCE = "afflux.sequence"
+"""Frame column: the order of arrival of an event, or of the last that made a row (integer); within a partition Kafka's."""
 MOVED_AT = "afflux.moved_at"
 """Frame column: the LSN of the change of key that brought a row, or that took a deleted one (integer, or null)."""
 
@@ -79,7 +81,7 @@ class TableChanges:
         table: where.
         columns: the source's columns, the key's among them.
         key: the names of the key's columns, in the key's order.
-        rows: at most one row a shard and key: the columns of `META`, `MOVED_AT`, the source's
+        rows: at most one row a shard and key: the columns of `META`, `SEQUENCE`, `MOVED_AT`, the source's
             columns (of a deleted row, only the key's hold values), and for each column with an
             unknown unchanged value a column named by `unchanged`.
         truncates: applied before the rows.
@@ -97,13 +99,56 @@ class TableChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that could not be applied.
+
+    Attributes:
+        partition: where it was read.
+        offset: its offset there.
+        key: the key's bytes, if it has one.
+        value: the event's bytes.
+        headers: its headers.
+        kind: what is wrong, in a word or two; `held` for one that needs an earlier one's values.
+        reason: the error's text.
+        superseded: whether a later event of the key has made it irrelevant already.
+    """
+
+    partition: Partition
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes | None], ...]
+    kind: str
+    reason: str
+    superseded: bool = False
+
+
+class EventKey(NamedTuple):
+    """The key of events: a topic, and a key's bytes."""
+
+    topic: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """The events between two positions, folded; applied whole or not at all."""
+    """The events between two positions, folded; applied whole or not at all.
+
+    Attributes:
+        spans: how positions move.
+        tables: the net effect a target table.
+        dead: the events that are left out of it.
+        superseded: keys whose open dead letters no longer matter, for the batch says all of their rows.
+        replayed: dead letters (partition, offset) that the batch applies.
+        events: how many events were folded into it.
+    """
 
     spans: Mapping[Partition, Span]
     tables: tuple[TableChanges, ...] = ()
+    dead: tuple[DeadLetter, ...] = ()
+    superseded: frozenset[EventKey] = frozenset()
+    replayed: frozenset[tuple[Partition, int]] = frozenset()
     events: int = 0
-    """How many events were folded into it."""
 
 
 class Sink(ABC):
@@ -138,8 +183,22 @@ class Sink(ABC):
 
         Raises:
             Fenced: another worker has claimed one of the partitions since; nothing was written.
+            RefusedError: a row's values are refused; nothing was written.
+            TableError: a table can't be written at all; nothing was written.
             SinkError: nothing was written, or (when `transient`) it is not known; apply it again.
         """
+
+    @abstractmethod
+    def open_dead_letters(self) -> frozenset[EventKey]:
+        """Give the keys that have dead letters which are open: neither superseded, replayed nor discarded."""
+
+    @abstractmethod
+    def stop_table(self, topic: str, reason: str) -> None:
+        """Remember that a topic is not read on, and why; `resume` is by a person."""
+
+    @abstractmethod
+    def stopped_tables(self) -> dict[str, str]:
+        """Give the topics that are not read on, with the reasons."""
 
     @abstractmethod
     def close(self) -> None:

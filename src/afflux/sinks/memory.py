@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from afflux.errors import Fenced, SinkError
+from afflux.errors import Fenced, TableError
 from afflux.sinks.base import (
     DELETED,
     LSN,
@@ -15,6 +15,8 @@ from afflux.sinks.base import (
     SHARD,
     SOURCE_TS,
     Batch,
+    DeadLetter,
+    EventKey,
     Partition,
     Sink,
     TableChanges,
@@ -35,6 +37,9 @@ class Memory:
     moves: dict[tuple[TableName, str, int], Row] = field(default_factory=dict)
     offsets: dict[Partition, int] = field(default_factory=dict)
     epochs: dict[Partition, int] = field(default_factory=dict)
+    dead: dict[tuple[Partition, int], DeadLetter] = field(default_factory=dict)
+    """The open dead letters."""
+    stopped: dict[str, str] = field(default_factory=dict)
 
     def rows(self, table: TableName) -> dict[tuple[Any, ...], Row]:
         """Give a table as a reader sees it: of two shards' rows with one key, the one that changed last."""
@@ -67,18 +72,40 @@ class MemorySink(Sink):
             offsets[partition] = self._memory.offsets.setdefault(partition, 0)
         return offsets
 
+    def open_dead_letters(self) -> frozenset[EventKey]:
+        """See `Sink.open_dead_letters`."""
+        return frozenset(_event_key(letter) for letter in self._memory.dead.values() if letter.key is not None)
+
+    def stop_table(self, topic: str, reason: str) -> None:
+        """See `Sink.stop_table`."""
+        self._memory.stopped[topic] = reason
+
+    def stopped_tables(self) -> dict[str, str]:
+        """See `Sink.stopped_tables`."""
+        return dict(self._memory.stopped)
+
     def apply(self, batch: Batch) -> None:
         """See `Sink.apply`."""
         memory = self._memory
         if any(memory.epochs.get(p) != self._epochs.get(p) for p in batch.spans):
             raise Fenced("another worker has claimed a partition of this batch")
-        if all(memory.offsets[p] == span.end for p, span in batch.spans.items()):
+        if batch.spans and all(memory.offsets[p] == span.end for p, span in batch.spans.items()):
             return
         if any(memory.offsets[p] != span.start for p, span in batch.spans.items()):
             raise Fenced("a position was changed by somebody else")
         for changes in batch.tables:
             _write(memory, changes)
+        gone = [at for at, letter in memory.dead.items() if _event_key(letter) in batch.superseded]
+        for at in [*gone, *batch.replayed]:
+            memory.dead.pop(at, None)
+        memory.dead.update(
+            {(letter.partition, letter.offset): letter for letter in batch.dead if not letter.superseded}
+        )
         memory.offsets.update({p: span.end for p, span in batch.spans.items()})
+
+
+def _event_key(letter: DeadLetter) -> EventKey:
+    return EventKey(letter.partition.topic, letter.key or b"")
 
 
 def _write(memory: Memory, changes: TableChanges) -> None:
@@ -117,6 +144,7 @@ def _row(changes: TableChanges, event: Row, before: Row) -> Row:
     for column in changes.columns:
         left_out = event.get(unchanged(column.name))
         if left_out and column.name not in before and not event[DELETED]:
-            raise SinkError(f"table {changes.table}: a row came without {column.name!r}, and was never here")
+            reason = f"table {changes.table}: a row came without {column.name!r}, and was never here"
+            raise TableError(reason, table=str(changes.table))
         row[column.name] = before.get(column.name) if left_out else event[column.name]
     return {**before, **row, "_shard": event[SHARD], "_lsn": event[LSN], "_source_ts": event[SOURCE_TS]}

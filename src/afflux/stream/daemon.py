@@ -18,6 +18,7 @@ from afflux.sinks.base import Partition
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Intake
 from afflux.stream.pipeline import Pipeline
+from afflux.stream.prepare import Preparer
 from afflux.stream.router import Router
 from afflux.stream.subscription import prefixes, wanted_topics
 from afflux.topology.model import PostgresSink, Topology
@@ -30,6 +31,7 @@ _POLL_SECONDS = 0.05
 _POLL_MESSAGES = 10_000
 _DISCOVER_SECONDS = 3.0
 _TOPOLOGY_SECONDS = 10.0
+_RESUME_SECONDS = 3.0
 _REVOKE_SECONDS = 30.0
 _QUIET_WAIT_SECONDS = 10.0
 """How long a wait may last before partitions are paused and polling goes on, to keep the membership."""
@@ -63,14 +65,17 @@ class Daemon:
         self._schema_by_id = registry.schema
         self._latest_schema = registry.latest_schema
         self._group = consumer_group(topology, sink)
-        self._pipeline = Pipeline(self._decoder(), make_sink(sink, topology.name, self._group))
+        self._preparer = Preparer(self._decoder())
+        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group))
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._discovery: Future[frozenset[str]] | None = None
         self._stop = threading.Event()
         self._reread = threading.Event()
         self._applied: dict[Partition, int] = {}
-        self._next_discovery = self._next_topology = 0.0
+        self._held: dict[str, str] = {}
+        self._resumption: Future[dict[str, str]] | None = None
+        self._next_discovery = self._next_topology = self._next_resumption = 0.0
         self._lived = time.monotonic()
 
     def stop(self) -> None:
@@ -92,6 +97,11 @@ class Daemon:
             return self._pipeline.waiting_for
         return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
+    @property
+    def stopped(self) -> dict[str, str]:
+        """The topics that are not read on, with the reasons."""
+        return dict(self._held)
+
     def run(self, *, until_caught_up: bool = False) -> int:
         """Run until stopped, or until what was there at the start is in the target.
 
@@ -109,6 +119,7 @@ class Daemon:
                 self._lived = time.monotonic()
                 self._follow_topology()
                 self._follow_topics()
+                self._follow_stops()
                 if ends is None and until_caught_up and self._known:
                     ends = {Partition(*p): end for p, end in self._topics.end_offsets(self._intake.topics).items()}
                 try:
@@ -174,7 +185,7 @@ class Daemon:
         ours = self._intake.assigned
         if not self._intake.assignments or self._pipeline.oldest is not None or self._intake.gathered():
             return False
-        return all(self._applied.get(p, 0) >= end for p, end in ends.items() if p in ours)
+        return all(self._applied.get(p, 0) >= end for p, end in ends.items() if p in ours and p.topic not in self._held)
 
     def _keep_place(self, waited_for: "Future[Any]") -> None:
         """Wait for a step on another thread; when it takes long, keep the membership of the group."""
@@ -253,6 +264,23 @@ class Daemon:
     def _discover(self, topology: Topology) -> frozenset[str]:
         return wanted_topics(topology, self._topics.names())
 
+    def _follow_stops(self) -> None:
+        """Hold the topics that can't be read on; ask the target now and then whether a person has resumed them."""
+        for topic in self._preparer.stopped.keys() - self._held.keys():
+            self._intake.hold(topic)
+            self._held[topic] = self._preparer.stopped[topic]
+        metrics.STOPPED.set(len(self._held))
+        if self._held and self._resumption is None and time.monotonic() >= self._next_resumption:
+            self._resumption = self._pipeline.stopped_tables()
+        if self._resumption is None or not self._resumption.done():
+            return
+        still, self._resumption = self._resumption.result(), None
+        self._next_resumption = time.monotonic() + _RESUME_SECONDS
+        for topic in (self._held.keys() & self._pipeline.remembered) - still.keys():
+            del self._held[topic]
+            self._preparer.resume(topic)
+            self._intake.release(topic, self._applied)
+
     def _follow_topology(self) -> None:
         if self._follows is None or not (self._reread.is_set() or time.monotonic() >= self._next_topology):
             return
@@ -263,7 +291,7 @@ class Daemon:
             return
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
         self._topology = topology
-        self._pipeline.decoder = self._decoder()
+        self._preparer.decoder = self._decoder()
         self._next_discovery = 0.0
 
     def _decoder(self) -> Decoder:

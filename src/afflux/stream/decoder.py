@@ -7,16 +7,17 @@ from typing import Any, Protocol
 
 import fastavro
 import polars as pl
+import structlog
 
-from afflux.errors import DecodeError, UnsupportedTypeError
-from afflux.sinks.base import DELETED, LSN, SHARD, SOURCE_TS, TableName, unchanged
+from afflux.errors import DecodeError, PoisonError, TableError, UnsupportedTypeError
+from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, SOURCE_TS, TableName, unchanged
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
 from afflux.stream.router import Router, avro_name
 from afflux.types.columns import Column
 
-SEQUENCE = "afflux.sequence"
-"""Frame column: the order of arrival (integer), which within a partition is Kafka's."""
+log = structlog.get_logger()
+
 BORN = "afflux.born"
 """Frame column: whether the event says all of a row, whatever was before (boolean)."""
 DEPARTS = "afflux.departs"
@@ -76,6 +77,7 @@ class _Reading:
     table: TableName
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    written: dict[str, Any]
     container: Container
 
 
@@ -90,13 +92,13 @@ class Decoder:
     """Decodes messages and routes them.
 
     Args:
-        schema_by_id: gives a registered schema as JSON; raises RegistryError.
+        schema_by_id: gives a registered schema as JSON, None for an id that is not registered; raises RegistryError.
         router: where events go.
         shards: shard names by `source.name`, which is the topic prefix.
     """
 
     def __init__(
-        self, schema_by_id: Callable[[int], dict[str, Any]], router: Router, shards: Mapping[str, str]
+        self, schema_by_id: Callable[[int], dict[str, Any] | None], router: Router, shards: Mapping[str, str]
     ) -> None:
         self._schema_by_id = schema_by_id
         self._router = router
@@ -108,9 +110,10 @@ class Decoder:
         """Decode messages in their order of arrival; tombstones and tables not declared are left out.
 
         Raises:
-            DecodeError: a message is not what it should be; the message names its place.
-            RegistryError: a schema can't be had.
-            UnsupportedTypeError: a column's type is not handled.
+            PoisonError: bytes that are no event, or not of their schema; it says which.
+            TableError: a topic can't be read on: an id that is not registered, a type that is not handled.
+            DecodeError: the registry has lost its ids.
+            RegistryError: the registry does not answer.
         """
         split: dict[tuple[str, bytes, bytes], _Group] = {}
         for sequence, message in enumerate(messages):
@@ -133,6 +136,12 @@ class Decoder:
             whole.bodies += group.bodies
         return [_decode_group(reading, group, messages, self._shards) for reading, group in joined.values()]
 
+    def topics_of(self, table: str) -> frozenset[str]:
+        """Give the topics that are known to feed a target table."""
+        return frozenset(
+            topic for (topic, _, _), r in self._readings.items() if r is not None and str(r.table) == table
+        )
+
     def _reading(self, kind: tuple[str, bytes, bytes], group: _Group) -> _Reading | None:
         if kind not in self._readings:
             self._readings[kind] = self._learn(kind, group)
@@ -145,32 +154,48 @@ class Decoder:
         those may look like rows. The record's name has to be that of the event's own source.
         """
         topic, value_header, key_header = kind
-        place = _place(group.first)
-        written = self._schema_by_id(_schema_id(value_header, place))
+        written = self._schema(topic, value_header, group)
         try:
             schema = read_value_schema(written)
         except UnsupportedTypeError as error:
-            raise UnsupportedTypeError(f"topic {topic!r}, {error.message}", hint=error.hint) from None
-        source = _source_of(written, group.bodies[0], place)
+            raise TableError(f"topic {topic!r}, {error.message}", topic=topic, hint=error.hint) from None
+        except DecodeError as error:
+            raise PoisonError("no change event", dict.fromkeys(group.sequences, error.message)) from None
+        source = _source_of(written, group)
         named = ".".join((source["name"], source["schema"], source["table"]))
         if ".".join(avro_name(part) for part in named.split(".")) != schema.record:
             raise DecodeError(
-                f"{place}: the registry's schema is of {schema.record!r}, and the event is of {named!r}",
+                f"{_place(group.first)}: the registry's schema is of {schema.record!r}, and the event is of {named!r}",
                 hint="the registry has lost or changed its ids; nothing was written",
             )
         table = self._router.route(topic, source["schema"], source["table"])
         if table is None:
             return None
-        key = self._key(key_header, schema, place) if key_header else ()
+        key = self._key(topic, key_header, schema, group) if key_header else ()
+        _warn_of_risks(topic, schema)
         same = (str(schema.layout), table, schema.columns, key)
-        return self._same.setdefault(same, _Reading(table, schema.columns, key, Container(schema.layout)))
+        return self._same.setdefault(same, _Reading(table, schema.columns, key, written, Container(schema.layout)))
 
-    def _key(self, header: bytes, schema: RowSchema, place: str) -> tuple[str, ...]:
+    def _schema(self, topic: str, header: bytes, group: _Group) -> dict[str, Any]:
+        if len(header) < _HEADER or header[0] != 0:
+            reason = "the bytes do not begin with a schema id: the connector's converters have to be Avro in the Confluent form"
+            raise PoisonError("no schema id", dict.fromkeys(group.sequences, f"{_place(group.first)}: {reason}"))
+        number = int.from_bytes(header[1:], "big")
+        schema = self._schema_by_id(number)
+        if schema is None:
+            raise TableError(
+                f"{_place(group.first)}: schema id {number} is not in the registry",
+                topic=topic,
+                hint="is registry.url the registry that the connectors write to, and has it kept its ids?",
+            )
+        return schema
+
+    def _key(self, topic: str, header: bytes, schema: RowSchema, group: _Group) -> tuple[str, ...]:
         names = {column.field: column.name for column in schema.columns}
-        fields = read_key_schema(self._schema_by_id(_schema_id(header, place)))
+        fields = read_key_schema(self._schema(topic, header, group))
         missing = [name for name in fields if name not in names]
         if missing:
-            raise DecodeError(f"{place}: the key has a field {missing[0]!r} that the row has not")
+            raise TableError(f"topic {topic!r}: the key has a field {missing[0]!r} that the row has not", topic=topic)
         return tuple(names[name] for name in fields)
 
 
@@ -178,7 +203,7 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     try:
         events = reading.container.decode(group.bodies)
     except Exception as error:
-        raise DecodeError(f"{_place(group.first)} or after: {error}") from error
+        raise _poison(reading.written, group, messages, error) from error
     source = events["source"].struct
     lsn = source.field("lsn")
     if lsn.null_count():
@@ -204,6 +229,29 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
     return Decoded(reading.table, reading.columns, reading.key, rows, truncates)
+
+
+def _poison(schema: dict[str, Any], group: _Group, messages: Sequence[Message], error: Exception) -> Exception:
+    """Find the bodies that are not of their schema, one by one."""
+    parsed = fastavro.parse_schema(schema)
+    reasons = {}
+    for sequence, body in zip(group.sequences, group.bodies, strict=True):
+        reason = _unreadable(parsed, body)
+        if reason:
+            reasons[sequence] = f"{_place(messages[sequence])}: {reason}"
+    if reasons:
+        return PoisonError("not of its schema", reasons)
+    return DecodeError(f"{_place(group.first)} or after: {error}", hint="each of these events can be read alone")
+
+
+def _unreadable(parsed: Any, body: bytes) -> str:
+    stream = io.BytesIO(body)
+    try:
+        fastavro.schemaless_reader(stream, parsed, None)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the event can't be read
+        return f"the bytes are not of the schema that they name ({type(error).__name__}: {error})"
+    left = len(body) - stream.tell()
+    return f"{left} byte(s) too many for the schema that they name" if left else ""
 
 
 def _departing(rows: pl.DataFrame, messages: Sequence[Message]) -> pl.Series:
@@ -233,25 +281,33 @@ def _rows(changes: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     return pl.DataFrame(series)
 
 
-def _schema_id(header: bytes, place: str) -> int:
-    if len(header) < _HEADER or header[0] != 0:
-        raise DecodeError(
-            f"{place}: the bytes do not begin with a schema id",
-            hint="the connector's converters have to be Avro in the Confluent form (`connectors apply` sets them)",
+def _source_of(schema: dict[str, Any], group: _Group) -> dict[str, Any]:
+    """Read the source block of the first event that can be read."""
+    parsed = fastavro.parse_schema(schema)
+    reasons = {}
+    for sequence, body in zip(group.sequences, group.bodies, strict=True):
+        reason = _unreadable(parsed, body)
+        if not reason:
+            event: Any = fastavro.schemaless_reader(io.BytesIO(body), parsed, None)
+            source: dict[str, Any] = event["source"]
+            return source
+        reasons[sequence] = f"{_place(group.first)} or after: {reason}"
+    raise PoisonError("not of its schema", reasons)
+
+
+def _warn_of_risks(topic: str, schema: RowSchema) -> None:
+    """Name the columns whose values stock Debezium and its converter may change, once a schema."""
+    defaults = [column.name for column in schema.columns if column.default]
+    hidden = [column.name for column in schema.columns if column.hides_unchanged]
+    if defaults:
+        log.warning("a NULL in these columns arrives as their default", topic=topic, columns=defaults, hint=_RISK_HINT)
+    if hidden:
+        log.warning(
+            "an unchanged large value in these columns arrives as NULL", topic=topic, columns=hidden, hint=_RISK_HINT
         )
-    return int.from_bytes(header[1:], "big")
 
 
-def _source_of(schema: dict[str, Any], body: bytes, place: str) -> dict[str, Any]:
-    try:
-        event: Any = fastavro.schemaless_reader(io.BytesIO(body), fastavro.parse_schema(schema), None)
-    except Exception as error:
-        raise DecodeError(
-            f"{place}: the bytes are not of the schema that they name ({type(error).__name__}: {error})",
-            hint="the message is damaged, or the registry has lost its ids",
-        ) from error
-    source: dict[str, Any] = event["source"]
-    return source
+_RISK_HINT = "afflux's Connect plugin mends this; see docs/plugin.md"
 
 
 def _place(message: Message | None) -> str:

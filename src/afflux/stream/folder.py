@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from afflux.errors import DecodeError
+from afflux.errors import TableError
 from afflux.sinks.base import (
     DELETED,
     LSN,
     META,
     MOVED_AT,
+    SEQUENCE,
     SHARD,
     TableChanges,
     TableName,
@@ -18,7 +19,7 @@ from afflux.sinks.base import (
     Truncate,
     unchanged,
 )
-from afflux.stream.decoder import BORN, DEPARTS, SEQUENCE, Decoded, TruncateEvent
+from afflux.stream.decoder import BORN, DEPARTS, Decoded, TruncateEvent
 
 _LIFE = "afflux.life"
 """Frame column: counts the lives of a key; a life begins with a birth and ends with its delete."""
@@ -35,7 +36,7 @@ def fold(decoded: Iterable[Decoded]) -> tuple[TableChanges, ...]:
         One set of changes a target table, in the tables' order of names.
 
     Raises:
-        DecodeError: events of one target table disagree on its key, or have none.
+        TableError: events of one target table disagree on its key, or have none.
     """
     tables: dict[TableName, list[Decoded]] = defaultdict(list)
     for part in decoded:
@@ -71,13 +72,15 @@ def _key(name: TableName, parts: Sequence[Decoded]) -> tuple[str, ...]:
     keys = {part.key for part in parts if part.key}
     if len(keys) > 1:
         first, second = sorted(keys)[:2]
-        raise DecodeError(
+        raise TableError(
             f"table {name}: events with the key {first} and events with the key {second}",
+            table=str(name),
             hint="a primary key that changes, or differs between shards, can't be applied: make them one",
         )
     if any(part.rows.height and not part.key for part in parts):
-        raise DecodeError(
+        raise TableError(
             f"table {name}: its events have no key",
+            table=str(name),
             hint="give the source table a primary key, or leave it out of `tables`",
         )
     return keys.pop() if keys else ()
@@ -122,7 +125,7 @@ def _last_truncates(truncates: Iterable[TruncateEvent]) -> tuple[Truncate, ...]:
 def _plain(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:
     """Leave out what only folding needs, and masks that mask nothing."""
     idle = [unchanged(name) for name in masked if not rows[unchanged(name)].any()]
-    return rows.drop(SEQUENCE, BORN, DEPARTS, *idle, *(name for name in (_LIFE,) if name in rows.columns))
+    return rows.drop(BORN, DEPARTS, *idle, *(name for name in (_LIFE,) if name in rows.columns))
 
 
 # --- values that events leave out -----------------------------------------------------------------

@@ -77,6 +77,7 @@ class Intake:
         self._next: dict[Partition, int] = {}
         self._raw = Raw()
         self._failed: BaseException | None = None
+        self._held: set[str] = set()
         self.topics: frozenset[str] = frozenset()
         self.assignments = 0
         """How often partitions have been assigned, even none."""
@@ -116,7 +117,7 @@ class Intake:
             place = None if topic is None or number is None or offset is None else Partition(topic, number)
             if error is not None:
                 self._event(error, place, offset or 0)
-            elif place in self._next:
+            elif place in self._next and place.topic not in self._held:
                 self._raw.messages.append(message)
                 self._raw.bytes += len(message)
                 self._reach(place, (offset or 0) + 1)
@@ -131,13 +132,27 @@ class Intake:
         raw, self._raw = self._raw, Raw()
         return raw
 
+    def hold(self, topic: str) -> None:
+        """Read a topic no further."""
+        self._held.add(topic)
+        self._consumer.pause([p for p in self._consumer.assignment() if p.topic == topic])
+
+    def release(self, topic: str, offsets: Mapping[Partition, int]) -> None:
+        """Read a held topic on, from where the target stands."""
+        self._held.discard(topic)
+        for partition, offset in offsets.items():
+            if partition.topic == topic and partition in self._next:
+                self._next[partition] = offset
+                self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
+        self._consumer.resume([p for p in self._consumer.assignment() if p.topic == topic])
+
     def pause(self) -> None:
         """Stop the flow of messages, and keep the membership by polling on."""
         self._consumer.pause(self._consumer.assignment())
 
     def resume(self) -> None:
         """Let messages flow again, from where they were."""
-        self._consumer.resume(self._consumer.assignment())
+        self._consumer.resume([p for p in self._consumer.assignment() if p.topic not in self._held])
 
     def commit(self, spans: Mapping[Partition, Span]) -> None:
         """Tell the group where we are, for lag tools; nothing of ours reads it, so failing is no matter."""
@@ -170,7 +185,7 @@ class Intake:
     def _event(self, error: confluent_kafka.KafkaError, partition: Partition | None, offset: int) -> None:
         code = error.code()
         if code == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name of it
-            if partition in self._next and offset > self._next[partition]:
+            if partition in self._next and partition.topic not in self._held and offset > self._next[partition]:
                 self._reach(partition, offset)
             return
         if code in (confluent_kafka.KafkaError._AUTO_OFFSET_RESET, confluent_kafka.KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
@@ -195,6 +210,7 @@ class Intake:
             return
         self._next.update(offsets)
         consumer.incremental_assign([TopicPartition(p.topic, p.number, offsets[p]) for p in ours])
+        consumer.pause([TopicPartition(p.topic, p.number) for p in ours if p.topic in self._held])
         log.info("partitions assigned", partitions=len(ours), all=len(self._next))
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -1,7 +1,8 @@
 """The life of a change: consume -> decode -> route -> fold -> apply -> remember the position.
 
-Consuming is `intake.py`; the rest is here, on two threads of one batch each, so that while one
-batch is written the next one is decoded. Nothing here knows Kafka's groups.
+Consuming is `intake.py`; decoding, routing and folding are `prepare.py`; applying is the sink's. Here
+they run on two threads of one batch each, so that while one batch is written the next one is decoded.
+Nothing here knows Kafka's groups.
 """
 
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import polars as pl
@@ -16,12 +18,11 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from afflux.errors import ServerError
+from afflux.errors import RefusedError, ServerError, TableError
 from afflux.monitor import metrics
 from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Partition, Sink
-from afflux.stream.decoder import Decoder
-from afflux.stream.folder import fold
 from afflux.stream.intake import Raw
+from afflux.stream.prepare import Prepared, Preparer
 
 log = structlog.get_logger()
 
@@ -35,13 +36,15 @@ class Pipeline:
     """Takes gathered messages through to the target.
 
     Args:
-        decoder: decodes and routes.
+        preparer: decodes, routes and folds.
         sink: applies; used by one thread of this pipeline alone.
     """
 
-    def __init__(self, decoder: Decoder, sink: Sink) -> None:
-        self.decoder = decoder
+    def __init__(self, preparer: Preparer, sink: Sink) -> None:
+        self._preparer = preparer
         self._sink = sink
+        self.remembered: set[str] = set()
+        """The stopped topics that the target knows of."""
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._applying = ThreadPoolExecutor(1, thread_name_prefix="apply")
         self._in_flight: deque[Future[Batch]] = deque()
@@ -51,15 +54,19 @@ class Pipeline:
 
     def open(self) -> "Future[None]":
         """Open the sink, waiting for its server as long as it takes."""
-        return self._applying.submit(self._patiently, self._sink.open)
+        return self._applying.submit(self._patiently, self._open)
 
     def claim(self, partitions: Sequence[Partition]) -> "Future[dict[Partition, int]]":
         """Take partitions over, behind the batches in flight."""
-        return self._applying.submit(self._patiently, lambda: self._sink.claim(partitions))
+        return self._applying.submit(self._patiently, lambda: self._claim(partitions))
+
+    def stopped_tables(self) -> "Future[dict[str, str]]":
+        """Ask the target which topics are not to be read on."""
+        return self._applying.submit(self._patiently, self._sink.stopped_tables)
 
     def submit(self, raw: Raw) -> None:
         """Send gathered messages on their way; `full` says when not to."""
-        prepared = self._preparing.submit(self._prepare, self.decoder, raw)
+        prepared = self._preparing.submit(self._prepare, Prepared(raw))
         self._in_flight.append(self._applying.submit(self._apply, prepared))
 
     @property
@@ -106,21 +113,51 @@ class Pipeline:
         self._preparing.shutdown(cancel_futures=True)
         self._applying.shutdown()
 
-    def _prepare(self, decoder: Decoder, raw: Raw) -> Batch:
-        # 1. Decode and route: messages become frames, a target table and list of columns each.
-        decoded = self._patiently(lambda: decoder.decode(raw.messages))
-        # 2. Fold: of each shard's key, what is left of its events.
-        tables = fold(decoded)
-        events = sum(part.rows.height + len(part.truncates) for part in decoded)
-        return Batch(spans=raw.spans, tables=tables, events=events)
+    def _open(self) -> None:
+        self._sink.open()
+        self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
 
-    def _apply(self, prepared: "Future[Batch]") -> Batch:
-        batch = prepared.result()
-        # 3. Apply, and remember the positions: one transaction of the target.
+    def _claim(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        offsets = self._sink.claim(partitions)
+        # What another worker had seen to until now is in the target alone.
+        self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
+        return offsets
+
+    def _prepare(self, prepared: Prepared) -> Prepared:
+        return self._patiently(lambda: self._preparer.prepare(prepared))
+
+    def _apply(self, preparing: "Future[Prepared]") -> Batch:
+        prepared = preparing.result()
         started = time.monotonic()
-        self._patiently(lambda: self._sink.apply(batch))
-        _measure(batch, time.monotonic() - started)
-        return batch
+        while not self._is_durable(prepared):
+            pass
+        self._preparer.durable(prepared)
+        _measure(prepared.batch, time.monotonic() - started)
+        return prepared.batch
+
+    def _is_durable(self, prepared: Prepared) -> bool:
+        """Apply a batch; when it can't be, leave out what is to blame, and say that it is to be tried again."""
+        if prepared.version != self._preparer.version:
+            self._prepare(prepared)
+        self._remember_stops()
+        if not prepared.batch.spans:
+            return True
+        try:
+            self._patiently(lambda: self._sink.apply(prepared.batch))
+        except RefusedError as refused:
+            self._preparer.bury(prepared, refused.sequence, "refused by the target", refused.message)
+        except TableError as error:
+            self._preparer.stop(error)
+        else:
+            return True
+        return False
+
+    def _remember_stops(self) -> None:
+        stopped = dict(self._preparer.stopped)
+        self.remembered &= stopped.keys()
+        for topic in stopped.keys() - self.remembered:
+            self._patiently(partial(self._sink.stop_table, topic, stopped[topic]))
+            self.remembered.add(topic)
 
     def _patiently(self, step: Callable[[], Result]) -> Result:
         """Do a step, and do it again with growing pauses for as long as a server is away."""
@@ -156,6 +193,8 @@ def _measure(batch: Batch, seconds: float) -> None:
     metrics.APPLY_SECONDS.observe(seconds)
     metrics.BATCHES.inc()
     metrics.EVENTS.inc(batch.events)
+    for letter in batch.dead:
+        metrics.DEAD_LETTERS.labels(letter.kind).inc()
     newest: Mapping[str, int] = {}
     for changes in batch.tables:
         metrics.ROWS.labels(str(changes.table)).inc(changes.rows.height)

@@ -7,40 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afflux.errors import DecodeError, UnsupportedTypeError
-from afflux.sinks.base import DELETED, LSN, SHARD, TableName, unchanged
-from afflux.stream.decoder import SEQUENCE, Decoder
+from afflux.errors import DecodeError, PoisonError, TableError
+from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, TableName, unchanged
+from afflux.stream.decoder import Decoder
 from afflux.stream.router import Router
-from afflux.topology.model import Topology
 from afflux.types.stock import PLACEHOLDER
 from debezium import Wire, column
+from topologies import topology
 
 ID = column("id", "int", "INT4", null=False)
 NOTE = column("note", "string", "TEXT", length=2147483647)
 AMOUNT = column("amount", "string", "NUMERIC", length=12, scale=4)
 
 
-def topology(**changes: Any) -> Topology:
-    given: dict[str, Any] = {
-        "name": "test",
-        "kafka": {"bootstrap_servers": "127.0.0.1:1"},
-        "registry": {"url": "http://127.0.0.1:1"},
-        "connect": {"url": "http://127.0.0.1:1"},
-        "source": {
-            "database": "app",
-            "user": "cdc",
-            "password": "${env:PASSWORD}",
-            "shards": [{"name": "shard0", "host": "h"}, {"name": "shard1", "host": "h"}],
-        },
-        "tables": [{"source": r"public\..*"}],
-        "transforms": [{"type": "RegexRouter", "regex": r"shard[0-9]+\.(.*)", "replacement": "$1"}],
-        "sinks": [{"name": "warehouse", "type": "postgresql", "url": "postgresql://h/dw"}],
-    }
-    return Topology.model_validate({**given, **changes})
-
-
-def decoder(wire: Wire, **changes: Any) -> Decoder:
-    return Decoder(wire.schema, Router(topology(**changes)), {"shard0": "shard0", "shard1": "shard1"})
+def decoder(wire: Wire) -> Decoder:
+    return Decoder(wire.schema, Router(topology()), {"shard0": "shard0", "shard1": "shard1"})
 
 
 def test_two_shards_of_one_table_decode_together_in_order_of_arrival() -> None:
@@ -107,10 +88,10 @@ def test_bytes_that_are_no_event_name_their_place() -> None:
     event = wire.event("shard0", "public.orders", [ID, NOTE], "c", {"id": 1, "note": "abc"})
     broken = wire.event("shard0", "public.orders", [ID, NOTE], "c", {"id": 1, "note": "abc"})
     broken._value = (broken._value or b"")[:12]
-    with pytest.raises(DecodeError, match=r"topic 'shard0.public.orders' partition 0 offset"):
+    with pytest.raises(PoisonError, match=r"topic 'shard0.public.orders' partition 0 offset"):
         decoder(wire).decode([event, broken])
     broken._value = b"{}"
-    with pytest.raises(DecodeError, match=r"offset 1: the bytes do not begin with a schema id"):
+    with pytest.raises(PoisonError, match=r"offset 1: the bytes do not begin with a schema id"):
         decoder(wire).decode([broken])
 
 
@@ -122,7 +103,7 @@ def test_a_type_without_an_exact_form_is_refused_by_name(avro: str, source: str)
     wire = Wire()
     value = b"" if avro == "bytes" else ""
     event = wire.event("shard0", "public.t", [ID, column("odd", avro, source)], "c", {"id": 1, "odd": value})
-    with pytest.raises(UnsupportedTypeError, match=rf"shard0.public.t.*column 'odd': type {source.lower()}"):
+    with pytest.raises(TableError, match=rf"shard0.public.t.*column 'odd': type {source.lower()}"):
         decoder(wire).decode([event])
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afflux.errors import DecodeError
+from afflux.errors import TableError
 from afflux.sinks.base import Batch, Partition, Span, unchanged
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.stream.decoder import Decoded
@@ -74,7 +74,7 @@ def test_columns_of_an_older_schema_are_null_and_not_lost() -> None:
 
 def test_rows_without_a_key_are_refused() -> None:
     keyless = decoded([{"op": "c", "shard": "a", "lsn": 1, "id": 1, "note": "x", "n": 1}])
-    with pytest.raises(DecodeError, match="no key"):
+    with pytest.raises(TableError, match="no key"):
         fold([Decoded(TABLE, COLUMNS, (), keyless.rows, ())])
 
 

@@ -28,6 +28,11 @@ class Positions:
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._epochs: dict[Partition, int] = {}
 
+    @property
+    def scope(self) -> dict[str, str]:
+        """The topology and the consumer group, as parameters of statements."""
+        return self._scope
+
     def claim(self, connection: psycopg.Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Bump the epoch of partitions in one statement, and return their next offsets."""
         wanted = _arrays(partitions)

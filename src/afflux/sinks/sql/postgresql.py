@@ -1,30 +1,34 @@
 """A PostgreSQL warehouse: each batch is staged by COPY, then applied by a few statements, in one transaction."""
 
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import NoReturn
 
 import polars as pl
 import psycopg
 import structlog
 from psycopg import errors as pg
 
-from afflux.errors import SinkError
+from afflux.errors import RefusedError, SinkError, TableError
 from afflux.sinks.base import (
     DELETED,
     LSN,
     MOVED_AT,
+    SEQUENCE,
     SHARD,
     SOURCE_TS,
     Batch,
+    EventKey,
     Partition,
     Sink,
-    Span,
     TableChanges,
     TableName,
     unchanged,
 )
 from afflux.sinks.sql import statements
 from afflux.sinks.sql.contests import Contests
+from afflux.sinks.sql.dead_letters import DeadLetters
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
 from afflux.sinks.sql.stage import Stage
@@ -67,6 +71,7 @@ class PostgresSink(Sink):
         self._url = url
         self._positions = Positions(topology, group)
         self._contests = Contests(topology)
+        self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
         self._tables = Tables()
         self._stages: dict[tuple[object, ...], Stage] = {}
@@ -92,11 +97,29 @@ class PostgresSink(Sink):
             alone = {changes.table for changes in there if changes.truncates or _twice(changes)}
             while True:
                 try:
-                    self._try(connection, batch.spans, there, alone)
+                    self._try(connection, batch, there, alone)
                 except _Contested as contested:
                     alone.add(contested.table)
+                except (pg.DataError, pg.IntegrityError) as error:
+                    self._refuse(connection, error, there)
                 else:
                     return
+
+    def open_dead_letters(self) -> frozenset[EventKey]:
+        """See `Sink.open_dead_letters`."""
+        with self._errors("read dead letters"):
+            return self._dead_letters.open_keys(self._connected())
+
+    def stop_table(self, topic: str, reason: str) -> None:
+        """See `Sink.stop_table`."""
+        with self._errors("remember a stopped table"):
+            values = {**self._positions.scope, "topic": topic, "reason": reason}
+            self._connected().execute(statements.STOP_TABLE, values)
+
+    def stopped_tables(self) -> dict[str, str]:
+        """See `Sink.stopped_tables`."""
+        with self._errors("read which tables are stopped"):
+            return dict(self._connected().execute(statements.STOPPED_TABLES, self._positions.scope).fetchall())
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -107,7 +130,7 @@ class PostgresSink(Sink):
     def _try(
         self,
         connection: psycopg.Connection,
-        spans: Mapping[Partition, Span],
+        batch: Batch,
         tables: Sequence[TableChanges],
         alone: Collection[TableName],
     ) -> None:
@@ -129,8 +152,9 @@ class PostgresSink(Sink):
                     _copy(connection, changes.departed, departed)
             for changes in sorted(tables, key=lambda changes: changes.table):
                 _lock(connection, changes.table, alone=changes.table in alone)
-            if not self._positions.move(connection, spans):
+            if batch.spans and not self._positions.move(connection, batch.spans):
                 raise psycopg.Rollback(transaction)
+            self._dead_letters.write(connection, batch)
             for changes, stage, departed in wanted:
                 self._write(connection, changes, stage, departed, alone=changes.table in alone)
 
@@ -166,6 +190,34 @@ class PostgresSink(Sink):
                 _check_complete(connection, stage)
         if alone and changes.key:
             self._contests.settle(connection, changes.table, changes.key)
+
+    def _refuse(self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]) -> NoReturn:
+        """Find the row that the target refuses, by applying halves of the rows without keeping them.
+
+        Raises:
+            RefusedError: with the row's event.
+        """
+        suspects = pl.concat([changes.rows.select(SEQUENCE) for changes in tables])[SEQUENCE].unique().sort().to_list()
+        while len(suspects) > 1:
+            half = suspects[: len(suspects) // 2]
+            suspects = half if self._refuses(connection, tables, half) else suspects[len(half) :]
+        if not suspects or not self._refuses(connection, tables, suspects):
+            raise error
+        raise RefusedError(_first_line(error), sequence=suspects[0]) from error
+
+    def _refuses(self, connection: psycopg.Connection, tables: Sequence[TableChanges], events: Sequence[int]) -> bool:
+        """Tell whether the target refuses these events' rows; nothing is kept."""
+        wanted = pl.col(SEQUENCE).is_in(events)
+        some = [replace(changes, rows=changes.rows.filter(wanted), truncates=(), departed=None) for changes in tables]
+        alone = {changes.table for changes in tables}
+        try:
+            with connection.transaction(force_rollback=True):
+                self._try(connection, Batch({}), some, alone)
+        except (pg.DataError, pg.IntegrityError):
+            return True
+        except TableError:
+            return False
+        return False
 
     def _stage(self, connection: psycopg.Connection, changes: TableChanges, suffix: str = "") -> Stage:
         """Find the session's staging table for these columns, or make it."""
@@ -218,8 +270,7 @@ class _Errors:
         self._sink.close()
         if not isinstance(error, psycopg.Error):
             return
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        message = f"sink {self._sink.name!r} could not {self._doing}: {text}"
+        message = f"sink {self._sink.name!r} could not {self._doing}: {_first_line(error)}"
         if isinstance(error, _PASSING):
             raise SinkError(message, transient=True) from error
         if isinstance(error, pg.InsufficientPrivilege):
@@ -229,6 +280,11 @@ class _Errors:
             hint = "look at the sink's `url` in the topology, and at the secrets that it names" if final else ""
             raise SinkError(message, hint=hint, transient=not final) from error
         raise SinkError(message) from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _prepare_state(connection: psycopg.Connection) -> None:
@@ -284,8 +340,9 @@ def _check_complete(connection: psycopg.Connection, stage: Stage) -> None:
     """See that no row was left out for want of values that it came without and that the target never had."""
     missing = connection.execute(stage.count_incomplete()).fetchone()
     if missing and missing[0]:
-        raise SinkError(
+        raise TableError(
             f"table {stage.table}: {missing[0]} row(s) came without a large unchanged value "
             f"(of {', '.join(stage.masked)}), and the target has never had them",
+            table=str(stage.table),
             hint=f"ALTER TABLE {stage.table} REPLICA IDENTITY FULL on the shards makes each event whole",
         )

@@ -57,6 +57,16 @@ STATE: tuple[str, ...] = (
       topology text, target text, shard text, lsn bigint, at timestamptz NOT NULL,
       unknown text[] NOT NULL, version json NOT NULL,
       PRIMARY KEY (topology, target, shard, lsn))""",
+    """CREATE TABLE afflux.dead_letters (
+      topology text, consumer_group text, topic text, partition integer, "offset" bigint,
+      key bytea, value bytea NOT NULL, headers json NOT NULL, kind text NOT NULL, reason text NOT NULL,
+      state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'superseded', 'replayed', 'discarded')),
+      first_seen timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now(),
+      PRIMARY KEY (topology, consumer_group, topic, partition, "offset"))""",
+    "CREATE INDEX dead_letters_open ON afflux.dead_letters (topology, consumer_group, topic, key) WHERE state = 'open'",
+    """CREATE TABLE afflux.tables (
+      topology text, consumer_group text, topic text, stopped_at timestamptz NOT NULL, reason text NOT NULL,
+      PRIMARY KEY (topology, consumer_group, topic))""",
 )
 """The sink's own state, in this version's layout."""
 
@@ -81,3 +91,12 @@ READ = """
 SELECT topic, partition, next_offset, epoch, owner FROM afflux.positions
 WHERE topology = %(topology)s AND consumer_group = %(group)s
   AND (topic, partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[]))"""
+
+STOP_TABLE = """
+INSERT INTO afflux.tables VALUES (%(topology)s, %(group)s, %(topic)s, clock_timestamp(), %(reason)s)
+ON CONFLICT (topology, consumer_group, topic) DO UPDATE SET reason = EXCLUDED.reason"""
+
+STOPPED_TABLES = "SELECT topic, reason FROM afflux.tables WHERE topology = %(topology)s AND consumer_group = %(group)s"
+
+RESUME_TABLE = """
+DELETE FROM afflux.tables WHERE topology = %(topology)s AND consumer_group = %(group)s AND topic = %(topic)s"""

@@ -4,7 +4,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from afflux.errors import SinkError
+from afflux.errors import TableError
 from afflux.sinks.base import TableChanges, TableName
 from afflux.sinks.sql import statements
 
@@ -40,7 +40,7 @@ class Tables:
             Whether the table is there; False for one that has been truncated before its first row.
 
         Raises:
-            SinkError: the table is there and can't be afflux's.
+            TableError: the table is there and can't be afflux's.
         """
         wanted = {column.name for column in changes.columns}
         if wanted <= self._known.get(changes.table, set()):
@@ -69,8 +69,9 @@ class Tables:
         table = changes.table
         clash = sorted({c.name for c in changes.columns} & statements.META_COLUMNS.keys())
         if clash:
-            raise SinkError(
+            raise TableError(
                 f"table {table}: the source has a column {clash[0]!r}, which is a name of afflux's own",
+                table=str(table),
                 hint="rename the source's column, or leave it out with the connector's column.exclude.list",
             )
         if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [table.schema]).fetchone():
@@ -81,14 +82,16 @@ class Tables:
     def _check(self, connection: psycopg.Connection, changes: TableChanges, there: set[str]) -> None:
         missing = sorted(statements.META_COLUMNS.keys() - there)
         if missing:
-            raise SinkError(
+            raise TableError(
                 f"table {changes.table} is there already, without a column {missing[0]!r}",
+                table=str(changes.table),
                 hint="it was not made by afflux: rename or drop it, or give the table another `target`",
             )
         name = statements.identifier(changes.table).as_string(connection)
         keys = [sorted(row[0]) for row in connection.execute(_UNIQUE_KEYS, [name])]
         if changes.key and sorted(changes.key) not in keys:
-            raise SinkError(
+            raise TableError(
                 f"table {changes.table} has no unique index on its key ({', '.join(changes.key)})",
+                table=str(changes.table),
                 hint="the source's primary key differs from the target's: give the target that key, or drop the target",
             )
