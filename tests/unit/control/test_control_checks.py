@@ -1,0 +1,136 @@
+import dataclasses
+from typing import Any
+
+import pytest
+from worlds import SERVER, slot, table, topology
+
+from afflux.clients.catalog import Publication, Relation
+from afflux.control.checks import problems
+from afflux.control.desired import captured, desired
+from afflux.control.world import Problem, ShardWorld
+from afflux.topology.model import Topology
+
+
+def found(of: Topology, *tables: Relation, **parts: Any) -> list[Problem]:
+    seen = ShardWorld(**{"server": SERVER, "relations": tables, **parts})
+    shard = of.shards[0]
+    return problems(of, shard, seen, desired(of, shard, tables))
+
+
+def test_a_sound_shard_has_no_problem() -> None:
+    assert found(topology(), table()) == []
+
+
+@pytest.mark.parametrize(
+    ("traits", "message", "hint"),
+    [
+        ({"primary_key": ()}, "has no primary key", "ALTER TABLE public.orders ADD PRIMARY KEY"),
+        ({"primary_key": (), "identity": "f"}, "has no primary key", "ADD PRIMARY KEY"),
+        ({"identity": "n"}, "replica identity is NOTHING", "ALTER TABLE public.orders REPLICA IDENTITY DEFAULT;"),
+        ({"identity": "i", "identity_key": ("other",)}, "without the primary key's id", "REPLICA IDENTITY DEFAULT"),
+        ({"deferrable_key": True}, "deferrable", "REPLICA IDENTITY FULL"),
+        ({"logged": False}, "unlogged", "ALTER TABLE public.orders SET LOGGED;"),
+        ({"readable": False}, "role cdc may not read it", "GRANT SELECT ON public.orders TO cdc;"),
+        ({"hidden_rows": True}, "row-level security", "ALTER ROLE cdc BYPASSRLS;"),
+        ({"owned": False}, "does not own it", "owner"),
+    ],
+)
+def test_a_table_that_can_not_be_followed_is_told_with_the_way_out(
+    traits: dict[str, Any], message: str, hint: str
+) -> None:
+    (problem,) = found(topology(), table(**traits))
+    assert problem.object == "table public.orders"
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"identity": "f"},
+        {"identity": "i", "identity_key": ("id", "tenant")},
+        {"primary_key": (), "identity": "i", "identity_key": ("code",)},
+        {"deferrable_key": True, "identity": "f"},
+    ],
+)
+def test_a_table_whose_identity_holds_its_key_is_fine(traits: dict[str, Any]) -> None:
+    assert found(topology(), table(**traits)) == []
+
+
+@pytest.mark.parametrize(
+    ("traits", "message"),
+    [
+        ({"wal_level": "replica"}, "wal_level is replica"),
+        ({"may_replicate": False}, "may not replicate"),
+        ({"used_slots": 10}, "all 10 replication slots are in use"),
+        ({"used_senders": 10}, "all 10 WAL senders are in use"),
+        ({"standby": True}, "standby"),
+        ({"version": 120017}, "PostgreSQL 12"),
+        ({"may_create": False}, "may not make it"),
+    ],
+)
+def test_a_server_that_can_not_serve_is_told(traits: dict[str, Any], message: str) -> None:
+    (problem,) = found(topology(), table(), server=dataclasses.replace(SERVER, **traits))
+    assert message in problem.message
+    assert problem.hint
+
+
+def test_full_slots_do_not_matter_once_ours_is_there() -> None:
+    of = topology()
+    full = dataclasses.replace(SERVER, used_slots=10)
+    assert found(of, table(), server=full, slot=slot(of, of.shards[0])) == []
+
+
+def test_a_table_that_does_not_exist_is_told_with_the_one_that_was_meant() -> None:
+    (problem,) = found(topology(pattern="sales.orders"), table("orders", "public"))
+    assert (problem.object, problem.message) == ("table sales.orders", "there is no such table")
+    assert problem.hint == "Did you mean public.orders?"
+
+
+def test_an_expression_that_matches_nothing_is_told() -> None:
+    (problem,) = found(topology(pattern=r"sales\..*"), table())
+    assert problem.message == "no table of the shard matches"
+
+
+def test_a_view_is_no_table() -> None:
+    (problem,) = found(topology(pattern="public.orders"), table(kind="v", primary_key=()))
+    assert problem.message == "it is a view, which has no changes to follow"
+
+
+def test_a_lost_slot_is_told() -> None:
+    of = topology()
+    lost = dataclasses.replace(slot(of, of.shards[0]), wal_status="lost")
+    (problem,) = found(of, table(), slot=lost)
+    assert "--drop-slot --delete-offsets" in problem.hint
+
+
+def test_a_slot_of_another_plugin_is_not_taken() -> None:
+    of = topology()
+    other = dataclasses.replace(slot(of, of.shards[0]), plugin="wal2json")
+    (problem,) = found(of, table(), slot=other)
+    assert "it is of wal2json" in problem.message
+
+
+def test_a_publication_for_all_tables_can_not_be_set() -> None:
+    (problem,) = found(topology(), table(), publication=Publication("p", all_tables=True))
+    assert "it is for all tables" in problem.message
+
+
+def test_partitions_come_as_their_root() -> None:
+    of = topology()
+    root = table("events", kind="p")
+    leaf = table("events_2026", root="public.events")
+    assert captured(of, of.shards[0], [root, leaf]) == (root,)
+
+
+def test_a_partition_followed_alone_stays() -> None:
+    of = topology(pattern="public.events_2026")
+    leaf = table("events_2026", root="public.events")
+    assert captured(of, of.shards[0], [table("events", kind="p"), leaf]) == (leaf,)
+
+
+def test_a_partition_s_own_identity_counts() -> None:
+    root = table("events", kind="p")
+    leaf = table("events_2026", root="public.events", identity="n")
+    (problem,) = found(topology(), root, leaf)
+    assert problem.object == "table public.events_2026"
