@@ -60,8 +60,8 @@ class Daemon:
         self._config = sink
         self._follows = follows
         self._kafka_properties = _resolved(topology.kafka.properties)
-        self._topics = Topics(topology.kafka.bootstrap_servers, self._kafka_properties)
-        registry = Registry(topology.registry.url, _resolved(topology.registry.properties))
+        self._topics = Topics(resolve(topology.kafka.bootstrap_servers), self._kafka_properties)
+        registry = Registry(resolve(topology.registry.url), _resolved(topology.registry.properties))
         self._schema_by_id = registry.schema
         self._latest_schema = registry.latest_schema
         self._group = consumer_group(topology, sink)
@@ -209,7 +209,7 @@ class Daemon:
 
     def _join(self) -> Intake:
         return Intake(
-            bootstrap_servers=self._topology.kafka.bootstrap_servers,
+            bootstrap_servers=resolve(self._topology.kafka.bootstrap_servers),
             properties=self._kafka_properties,
             group=self._group,
             on_assign=self._assigned,

@@ -2,6 +2,8 @@
 
 import re
 
+from afflux.topology.regex import compiled
+
 
 class RegexRouter:
     r"""Renames topics.
@@ -16,8 +18,8 @@ class RegexRouter:
 
     def __init__(self, regex: str, replacement: str) -> None:
         try:
-            self._regex = re.compile(regex)
-        except re.error as error:
+            self._regex = compiled(regex)
+        except ValueError as error:
             raise ValueError(f"regex {regex!r}: {error}") from None
         self._replacement = _python_replacement(replacement, self._regex)
 
