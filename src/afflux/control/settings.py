@@ -163,7 +163,7 @@ def include_list(tables: Iterable[Relation]) -> str:
 
 def listed(text: str) -> tuple[str, ...]:
     """Return the parts of a list as `include_list` writes it."""
-    return tuple(part for part in re.split(r"(?<!\\),", text) if part)
+    return tuple(re.findall(r"(?:\\.|[^\\,])+", text, re.DOTALL))
 
 
 def converter_registry_url(topology: Topology) -> str:
