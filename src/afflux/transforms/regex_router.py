@@ -48,6 +48,8 @@ def _python_replacement(java: str, regex: re.Pattern[str]) -> str:
                 if found["name"] not in regex.groupindex:
                     raise ValueError(f"replacement {java!r}: the regex has no group named {found['name']!r}")
                 pieces.append(rf"\g<{found['name']}>")
+            case _ if found["bad"] == "\\":
+                raise ValueError(f"replacement {java!r}: a '\\\\' at its end wants a character behind it")
             case _:
                 raise ValueError(f"replacement {java!r}: '$' wants a group behind it; write '\\$' for the character")
     return "".join([*pieces, _literal(java[end:])])

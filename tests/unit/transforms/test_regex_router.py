@@ -31,7 +31,7 @@ def test_a_topic_is_renamed_as_connect_would(regex: str, replacement: str, topic
         ("a", "$1", "0 group"),
         ("a", "${n}", "named 'n'"),
         ("a", "$", "wants a group"),
-        ("a", "\\", ""),
+        ("a", "\\", "at its end"),
     ],
 )
 def test_what_connect_would_refuse_is_refused(regex: str, replacement: str, message: str) -> None:
