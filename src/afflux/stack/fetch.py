@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 from jgo.constants import MAVEN_CENTRAL_URL
-from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
 from afflux.errors import StackError
 from afflux.stack.bundles import LockedFile
@@ -25,6 +25,7 @@ TIMEOUT = (10, 60)
 """Seconds to connect, and between two pieces of an answer."""
 ATTEMPTS = 4
 NO_ANSWER = (requests.ConnectionError, requests.Timeout)
+BUSY = {429, 500, 502, 503, 504}
 PIECE = 256 * 1024
 
 Progress = Callable[[int, int], None]
@@ -81,7 +82,8 @@ class _Count:
     """The bytes of all threads together, and the words that concern them all."""
 
     def __init__(self, wanted: int, progress: Progress | None) -> None:
-        self._wanted, self._progress, self._here, self._lock = wanted, progress, 0, threading.Lock()
+        self._wanted, self._progress, self._lock = wanted, progress, threading.Lock()
+        self._here: dict[str, int] = {}
         self._ended = False
         self.offline = False
         """One file got no answer however often it was asked for: the others are asked for once."""
@@ -89,13 +91,14 @@ class _Count:
     def end(self) -> None:
         self._ended = True
 
-    def add(self, size: int) -> None:
+    def at(self, file: LockedFile, size: int) -> None:
+        """Note how much of a file is here now."""
         if self._ended:
             raise _Ended
         with self._lock:
-            self._here += size
+            self._here[file.coordinates] = size
             if self._progress:
-                self._progress(self._here, self._wanted)
+                self._progress(sum(self._here.values()), self._wanted)
 
 
 def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[LockedFile, str] | None:
@@ -106,12 +109,12 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
     attempts = Retrying(
         stop=lambda attempt: count.offline or attempt.attempt_number >= ATTEMPTS,
         wait=wait_random_exponential(max=4),
-        retry=retry_if_exception_type((*NO_ANSWER, _DamagedError)),
+        retry=retry_if_exception(_may_pass),
         reraise=True,
     )
     try:
         if _copied_from_maven(file, part):
-            count.add(file.size)
+            count.at(file, file.size)
         else:
             attempts(_download, session, file, part, count)
     except (requests.RequestException, _DamagedError, OSError) as error:
@@ -123,22 +126,17 @@ def _bring(session: requests.Session, file: LockedFile, count: _Count) -> tuple[
 
 def _download(session: requests.Session, file: LockedFile, part: Path, count: _Count) -> None:
     here = part.stat().st_size if part.exists() else 0
-    if here > file.size:
-        part.unlink()
-        here = 0
-    count.add(here)
+    count.at(file, min(here, file.size))
     if here < file.size:
         wants = {"Range": f"bytes={here}-"} if here else {}
         with session.get(f"{base_url()}/{file.path}", headers=wants, stream=True, timeout=TIMEOUT) as answer:
             answer.raise_for_status()
             resumed = answer.status_code == requests.codes.partial_content
-            count.add(0 if resumed else -here)
             with part.open("ab" if resumed else "wb") as out:
                 for piece in answer.iter_content(PIECE):
                     out.write(piece)
-                    count.add(len(piece))
+                    count.at(file, out.tell())
     if not _is_right(part, file):
-        count.add(-part.stat().st_size)
         part.unlink()
         raise _DamagedError(f"the bytes of {file.coordinates} do not have the hash in connectors/jvm.lock")
 
@@ -159,6 +157,13 @@ def _is_whole(path: Path, file: LockedFile) -> bool:
 def _is_right(path: Path, file: LockedFile) -> bool:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether asking again may help: no answer, one cut short or damaged, a server that is busy."""
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code in BUSY
+    return isinstance(error, (*NO_ANSWER, requests.exceptions.ChunkedEncodingError, _DamagedError))
 
 
 def _reason(error: Exception) -> str:

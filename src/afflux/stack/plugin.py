@@ -1,7 +1,4 @@
-"""afflux's own Connect plugin: compile `connectors/plugin/` into a jar, without a JDK.
-
-`python -m afflux.stack.plugin` does so and prints the jar's path, for a Connect image of one's own.
-"""
+"""afflux's own Connect plugin: compile `connectors/plugin/` into a jar, without a JDK."""
 
 import contextlib
 import hashlib
@@ -91,7 +88,3 @@ def _pack(jar: Path, content: Iterable[tuple[Path, str]]) -> None:
 
 def _files(base: Path, pattern: str) -> list[Path]:
     return sorted(path for path in base.rglob(pattern) if path.is_file())
-
-
-if __name__ == "__main__":
-    print(plugin_jar())  # noqa: T201 - the one thing that was asked for

@@ -1,6 +1,7 @@
 """One process of the stack: started detached, remembered in a file, found again, stopped.
 
-A process is known by its pid and its start time together, so a reused pid is never taken for it.
+A process is known by its pid and its start time together, so a reused pid is never taken for it. Where the machine's
+clock was set meanwhile, which shifts start times, it has to run the same command in the same folder.
 """
 
 import os
@@ -38,6 +39,16 @@ class Launch:
 class _Record(BaseModel):
     pid: int
     started: float
+    command: list[str]
+    folder: Path
+
+    def fits(self, process: psutil.Process) -> bool:
+        try:
+            if abs(process.create_time() - self.started) < 1:
+                return True
+            return process.cmdline() == self.command and Path(process.cwd()) == self.folder
+        except psutil.Error:
+            return False
 
 
 def has_ended(process: psutil.Process, patience: float) -> bool:
@@ -94,7 +105,9 @@ class Process:
         _CHILDREN.add(child.pid)
         child.returncode = 0  # it is to outlive us, which Popen would warn of; it is collected by its pid
         try:
-            record = _Record(pid=child.pid, started=psutil.Process(child.pid).create_time())
+            started = psutil.Process(child.pid).create_time()
+            command = list(launch.command)
+            record = _Record(pid=child.pid, started=started, command=command, folder=launch.folder.resolve())
             making = self.record.with_suffix(".part")
             making.write_text(record.model_dump_json())
             making.replace(self.record)
@@ -112,8 +125,7 @@ class Process:
             process = psutil.Process(record.pid)
         except psutil.NoSuchProcess:
             return None
-        same = abs(process.create_time() - record.started) < 1
-        return process if same and _is_alive(process) else None
+        return process if record.fits(process) and _is_alive(process) else None
 
     def send(self, number: int) -> bool:
         """Send a signal; return whether there was a process to send it to."""
@@ -133,9 +145,9 @@ class Process:
             patience: seconds given to each signal before the next, harder one.
         """
         for number in (*self.stop_signals, signal.SIGKILL):
-            if not self.send(number) or self.gone(patience):
+            if not self.send(number) or self.gone(max(patience, 10) if number == signal.SIGKILL else patience):
+                self.record.unlink(missing_ok=True)
                 break
-        self.record.unlink(missing_ok=True)
 
     def gone(self, patience: float) -> bool:
         """Wait up to so many seconds for the process to end; return whether it has."""

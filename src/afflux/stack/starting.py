@@ -41,9 +41,9 @@ def start(parts: Sequence[Part], report: Report) -> None:
     """
     cancelled = threading.Event()
     started: list[Part] = []
+    done: dict[str, Future[None]] = {}
     with stoppable(), ThreadPoolExecutor(len(parts)) as pool:
         try:
-            done: dict[str, Future[None]] = {}
             for part in _in_order(parts):
                 needed = [done[name] for name in part.after if name in done]
                 done[part.name] = pool.submit(_start_one, part, needed, started, cancelled, report)

@@ -24,6 +24,8 @@ class Repository:
     content: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     ranges: bool = True
+    faults: list[int | str] = field(default_factory=list)
+    """What the next requests get instead: a status, or `cut`, half of what they asked for."""
 
     def add(self, name: str, content: bytes) -> LockedFile:
         file = LockedFile(coordinates=f"g:{name}:1", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
@@ -38,14 +40,15 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         self.repository.asked.append((self.path, wanted))
         content = self.repository.content.get(self.path)
-        if content is None:
-            self.send_error(404)
+        fault = self.repository.faults.pop(0) if self.repository.faults else None
+        if content is None or isinstance(fault, int):
+            self.send_error(fault if isinstance(fault, int) else 404)
             return
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.repository.ranges else 0
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start:])
+        self.wfile.write(content[start : start + (len(content) - start) // 2] if fault == "cut" else content[start:])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -98,6 +101,19 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(repository: Reposi
     assert repository.asked == [(f"/{file.path}", "bytes=100000-")]
     assert cached(file).read_bytes() == repository.content[f"/{file.path}"]
     assert not part.exists()
+
+
+def test_a_connection_that_breaks_again_and_again_costs_no_byte_twice(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    file = repository.add("a", bytes(range(256)) * 4096)
+    repository.faults = ["cut", 503, "cut"]
+    seen: list[tuple[int, int]] = []
+    fetch([file], lambda here, wanted: seen.append((here, wanted)))
+    assert [wanted for _, wanted in repository.asked] == [None, "bytes=524288-", "bytes=524288-", "bytes=786432-"]
+    assert seen == sorted(seen)
+    assert seen[-1] == (file.size, file.size)
 
 
 def test_a_server_that_can_not_resume_sends_the_whole_file(repository: Repository) -> None:

@@ -73,14 +73,23 @@ def test_a_killed_process_is_not_taken_for_alive_before_it_is_collected(process:
     assert not process.send(signal.SIGTERM)
 
 
-def test_a_reused_pid_is_neither_found_nor_killed(process: Process) -> None:
-    with subprocess.Popen(SLEEPER) as stranger:
-        process.record.parent.mkdir()
-        process.record.write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
+def test_a_reused_pid_is_neither_found_nor_killed(process: Process, tmp_path: Path) -> None:
+    with subprocess.Popen(SLEEPER, cwd=tmp_path) as stranger:
+        process.start(SLEEP)
+        record = json.loads(process.record.read_text())
+        process.stop(1)
+        process.record.write_text(json.dumps(record | {"pid": stranger.pid, "started": record["started"] - 3600}))
         assert process.find() is None
         process.stop(1)
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_process_is_found_though_the_clock_was_set(process: Process) -> None:
+    process.start(SLEEP)
+    record = json.loads(process.record.read_text())
+    process.record.write_text(json.dumps(record | {"started": record["started"] - 3600}))
+    assert process.find() is not None
 
 
 def test_a_damaged_record_is_no_process(process: Process) -> None:
