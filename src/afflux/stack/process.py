@@ -39,8 +39,8 @@ class Launch:
 class _Record(BaseModel):
     pid: int
     started: float
-    command: list[str]
-    folder: Path
+    command: list[str] = []
+    folder: Path = Path()
 
     def fits(self, process: psutil.Process) -> bool:
         try:
