@@ -135,6 +135,18 @@ def fetch() -> None:
     plugin_jar()
 
 
+@app.command()
+def plugin() -> None:
+    """Print the path of afflux's Connect plugin, one jar, for a Kafka Connect of your own.
+
+    It belongs into the folder of Debezium's PostgreSQL connector: docs/plugin.md says the rest.
+    """
+    _stack(DEFAULT_STATE)
+    from afflux.stack.plugin import plugin_jar  # noqa: PLC0415 - see _stack
+
+    typer.echo(plugin_jar())
+
+
 def _stack(state: Path) -> "Stack":
     """Import the stack only when it is wanted: elsewhere afflux runs without its packages (the extra `local`)."""
     from afflux.stack import Stack  # noqa: PLC0415 - said above

@@ -91,7 +91,7 @@ KINDS: dict[str, Kind] = {
     "path": Kind(_TEXT, "path", toastable=True),
     "polygon": Kind(_TEXT, "polygon", toastable=True),
     "circle": Kind(_TEXT, "circle"),
-    "tsquery": Kind(_TEXT, "tsquery", toastable=True),
+    "tsquery": Kind(_TEXT, "tsquery"),
     "jsonpath": Kind(_TEXT, "jsonpath", toastable=True),
     "pg_lsn": Kind(_TEXT, "pg_lsn"),
     "xid8": Kind(_TEXT, "xid8"),

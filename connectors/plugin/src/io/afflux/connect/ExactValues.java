@@ -29,7 +29,7 @@ public final class ExactValues implements CustomConverter<SchemaBuilder, Relatio
     public void configure(Properties properties) {
         // The driver makes each session's time zone that of the worker, and text holds it.
         ZoneId zone = TimeZone.getDefault().toZoneId();
-        if (!zone.normalized().equals(ZoneOffset.UTC) && !zone.getRules().equals(ZoneId.of("UTC").getRules())) {
+        if (!zone.getRules().equals(ZoneOffset.UTC.getRules())) {
             throw new ConnectException("afflux's plugin needs workers whose time zone is UTC, and this one's is " + zone
                     + ": start it with -Duser.timezone=UTC (in KAFKA_OPTS) or TZ=UTC");
         }
