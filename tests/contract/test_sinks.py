@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import polars as pl
@@ -276,6 +277,19 @@ def test_a_row_hidden_by_another_shards_lives_on_and_comes_back_when_that_one_go
     sink.apply(batch(2, changes(target, [("shard0", 2, False, 1, None, 3)], columns, masked={"note": [True]})))
     sink.apply(batch(3, changes(target, [("shard1", 10, True, 1, None, None)], columns)))
     assert content(target, "id", "note", "n", "_shard") == [(1, "large", 3, "shard0")]
+
+
+def test_with_the_shard_in_the_key_equal_keys_live_side_by_side(target: Target) -> None:
+    sink = target.sink()
+    sink.claim([ZERO])
+    both = [("shard0", 1, False, 1, "zero"), ("shard1", 2, False, 1, "one")]
+    sink.apply(batch(0, replace(changes(target, both), with_shard=True)))
+    assert sorted(content(target)) == [(1, "one", "shard1"), (1, "zero", "shard0")]
+    masked = changes(
+        target, [("shard0", 3, False, 1, None), ("shard1", 3, True, 1, None)], masked={"note": [True, False]}
+    )
+    sink.apply(batch(1, replace(masked, with_shard=True)))
+    assert content(target, "id", "note", "_lsn") == [(1, "zero", 3)]
 
 
 def test_a_truncate_uncovers_what_it_does_not_take(target: Target) -> None:

@@ -88,6 +88,7 @@ class TableChanges:
         departed: rows as they were when their key changed, for other halves of the changes to take
             unchanged values from; the columns of `rows`, with `LSN` the change's. A value that is
             unknown here too is that of the target's row of this shard and key, before this batch.
+        with_shard: whether the shard is part of the target's key, so that equal keys of shards are rows apart.
     """
 
     table: TableName
@@ -96,6 +97,7 @@ class TableChanges:
     rows: pl.DataFrame
     truncates: tuple[Truncate, ...] = ()
     departed: pl.DataFrame | None = None
+    with_shard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,12 @@ class Memory:
     """The open dead letters."""
     stopped: dict[str, str] = field(default_factory=dict)
 
+    with_shard: set[TableName] = field(default_factory=set)
+
     def rows(self, table: TableName) -> dict[tuple[Any, ...], Row]:
         """Give a table as a reader sees it: of two shards' rows with one key, the one that changed last."""
+        if table in self.with_shard:
+            return {(*key, s): row for key, versions in self.tables[table].items() for s, row in versions.items()}
         shown = {}
         for key, versions in self.tables.get(table, {}).items():
             if versions:
@@ -110,6 +114,8 @@ def _event_key(letter: DeadLetter) -> EventKey:
 
 def _write(memory: Memory, changes: TableChanges) -> None:
     table = memory.tables.setdefault(changes.table, {})
+    if changes.with_shard:
+        memory.with_shard.add(changes.table)
     for truncate in changes.truncates:
         for versions in table.values():
             if truncate.shard in versions and versions[truncate.shard]["_lsn"] < truncate.lsn:

@@ -13,7 +13,7 @@ from afflux.errors import DecodeError, PoisonError, TableError, UnsupportedTypeE
 from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, SOURCE_TS, TableName, unchanged
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
-from afflux.stream.router import Router, avro_name
+from afflux.stream.router import Route, Router, avro_name
 from afflux.types.columns import Column
 
 log = structlog.get_logger()
@@ -61,6 +61,7 @@ class Decoded:
         rows: a row an event: `SEQUENCE`, `BORN`, `DEPARTS`, the meta columns, the source's columns,
             and `unchanged(column)` where values are unchanged and unknown.
         truncates: the truncates among the events.
+        with_shard: whether the shard is part of the target's key.
     """
 
     table: TableName
@@ -68,13 +69,14 @@ class Decoded:
     key: tuple[str, ...]
     rows: pl.DataFrame
     truncates: tuple[TruncateEvent, ...] = ()
+    with_shard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """How events with one pair of schemas from one topic are read; made at their first event."""
 
-    table: TableName
+    route: Route
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     written: dict[str, Any]
@@ -104,7 +106,7 @@ class Decoder:
         self._router = router
         self._shards = shards
         self._readings: dict[tuple[str, bytes, bytes], _Reading | None] = {}
-        self._same: dict[tuple[str, TableName, tuple[Column, ...], tuple[str, ...]], _Reading] = {}
+        self._same: dict[tuple[str, Route, tuple[Column, ...], tuple[str, ...]], _Reading] = {}
 
     def decode(self, messages: Sequence[Message]) -> list[Decoded]:
         """Decode messages in their order of arrival; tombstones and tables not declared are left out.
@@ -139,7 +141,7 @@ class Decoder:
     def topics_of(self, table: str) -> frozenset[str]:
         """Give the topics that are known to feed a target table."""
         return frozenset(
-            topic for (topic, _, _), r in self._readings.items() if r is not None and str(r.table) == table
+            topic for (topic, _, _), r in self._readings.items() if r is not None and str(r.route.table) == table
         )
 
     def _reading(self, kind: tuple[str, bytes, bytes], group: _Group) -> _Reading | None:
@@ -168,13 +170,13 @@ class Decoder:
                 f"{_place(group.first)}: the registry's schema is of {schema.record!r}, and the event is of {named!r}",
                 hint="the registry has lost or changed its ids; nothing was written",
             )
-        table = self._router.route(topic, source["schema"], source["table"])
-        if table is None:
+        route = self._router.route(topic, source["schema"], source["table"])
+        if route is None:
             return None
         key = self._key(topic, key_header, schema, group) if key_header else ()
         _warn_of_risks(topic, schema)
-        same = (str(schema.layout), table, schema.columns, key)
-        return self._same.setdefault(same, _Reading(table, schema.columns, key, written, Container(schema.layout)))
+        same = (str(schema.layout), route, schema.columns, key)
+        return self._same.setdefault(same, _Reading(route, schema.columns, key, written, Container(schema.layout)))
 
     def _schema(self, topic: str, header: bytes, group: _Group) -> dict[str, Any]:
         if len(header) < _HEADER or header[0] != 0:
@@ -228,7 +230,7 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     rows = _rows(changes, reading.columns)
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
-    return Decoded(reading.table, reading.columns, reading.key, rows, truncates)
+    return Decoded(reading.route.table, reading.columns, reading.key, rows, truncates, reading.route.with_shard)
 
 
 def _poison(schema: dict[str, Any], group: _Group, messages: Sequence[Message], error: Exception) -> Exception:

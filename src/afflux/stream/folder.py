@@ -65,7 +65,8 @@ def _fold_table(name: TableName, parts: Sequence[Decoded]) -> TableChanges:
     net = rows.unique(subset=identity, keep="last", maintain_order=True) if key else rows
     departing = pl.when(pl.col(DEPARTS)).then(LSN)
     net = net.with_columns(pl.when(DELETED).then(departing).otherwise(MOVED_AT).alias(MOVED_AT))
-    return TableChanges(name, columns, key, _plain(net, masked), _last_truncates(truncates), departed)
+    with_shard = any(part.with_shard for part in parts)
+    return TableChanges(name, columns, key, _plain(net, masked), _last_truncates(truncates), departed, with_shard)
 
 
 def _key(name: TableName, parts: Sequence[Decoded]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from afflux.errors import TopologyError
 from afflux.sinks.base import TableName
@@ -18,6 +19,14 @@ def avro_name(name: str) -> str:
     return "_" + adjusted if adjusted[:1].isdigit() else adjusted
 
 
+class Route(NamedTuple):
+    """Where a source table's events go."""
+
+    table: TableName
+    with_shard: bool = False
+    """Whether the shard is part of the target's key."""
+
+
 class Router:
     """Routes topics to target tables, as the topology's tables and transforms say."""
 
@@ -25,7 +34,7 @@ class Router:
         self._topology = topology
         self._transforms = build(topology.transforms)
 
-    def route(self, topic: str, schema: str, table: str) -> TableName | None:
+    def route(self, topic: str, schema: str, table: str) -> Route | None:
         """Give the target of a source table's events.
 
         Args:
@@ -42,7 +51,7 @@ class Router:
         declared = match(self._topology, f"{schema}.{table}")
         if declared is None:
             return None
-        return _target(declared, topic, self._transforms)
+        return Route(_target(declared, topic, self._transforms), with_shard=declared.key == "with_shard")
 
 
 def _target(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:

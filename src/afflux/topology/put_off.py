@@ -18,7 +18,6 @@ PUT_OFF: Final = (
     "tables[].deletes = soft",
     "tables[].initial_load",
     "tables[].key = [...]",
-    "tables[].key = with_shard",
     "tables[].mode = append",
     "tables[].mode = history",
     "tables[].on_error",

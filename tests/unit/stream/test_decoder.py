@@ -13,7 +13,7 @@ from afflux.stream.decoder import Decoder
 from afflux.stream.router import Router
 from afflux.types.stock import PLACEHOLDER
 from debezium import Wire, column
-from topologies import topology
+from declared import topology
 
 ID = column("id", "int", "INT4", null=False)
 NOTE = column("note", "string", "TEXT", length=2147483647)

@@ -16,7 +16,7 @@ from afflux.stream.router import Router
 from afflux.topology.model import Topology
 from afflux.types.stock import PLACEHOLDER
 from debezium import Event, Wire, column
-from topologies import topology
+from declared import topology
 
 ID = column("id", "int", "INT4", null=False)
 NOTE = column("note", "string", "TEXT")

@@ -167,7 +167,8 @@ class PostgresSink(Sink):
         *,
         alone: bool,
     ) -> None:
-        contested = self._contests.exist(connection, changes.table)
+        shared_keys = bool(changes.key) and not changes.with_shard
+        contested = shared_keys and self._contests.exist(connection, changes.table)
         if contested and not alone:
             raise _Contested(changes.table)
         for truncate in changes.truncates:
@@ -176,7 +177,7 @@ class PostgresSink(Sink):
         if departed is not None:
             self._moves.depart(connection, departed)
         self._moves.arrive(connection, stage)
-        if alone and changes.key:
+        if alone and shared_keys:
             self._contests.take(connection, stage)
         upserts = changes.rows.filter(~pl.col(DELETED)).height
         if upserts < changes.rows.height:
@@ -188,7 +189,7 @@ class PostgresSink(Sink):
                 raise _Contested(changes.table)
             if alone and stage.masked:
                 _check_complete(connection, stage)
-        if alone and changes.key:
+        if alone and shared_keys:
             self._contests.settle(connection, changes.table, changes.key)
 
     def _refuse(self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]) -> NoReturn:
@@ -223,7 +224,7 @@ class PostgresSink(Sink):
         """Find the session's staging table for these columns, or make it."""
         rows = changes.departed if suffix and changes.departed is not None else changes.rows
         masked = tuple(c.name for c in changes.columns if unchanged(c.name) in rows.columns)
-        wanted = (changes.table, changes.columns, changes.key, masked)
+        wanted = (changes.table, changes.columns, changes.key, masked, changes.with_shard)
         stage = self._stages.get((*wanted, suffix))
         if stage is None:
             stage = Stage(f"stage_{len(self._stages)}{suffix}", *wanted)
@@ -308,7 +309,7 @@ def _prepare_state(connection: psycopg.Connection) -> None:
 
 def _twice(changes: TableChanges) -> bool:
     """Tell whether rows of several shards have one key."""
-    shards = changes.rows[SHARD].n_unique()
+    shards = 1 if changes.with_shard else changes.rows[SHARD].n_unique()
     return shards > 1 and changes.rows.select(changes.key).n_unique() < changes.rows.height
 
 

@@ -22,6 +22,7 @@ class Stage:
         columns: the source's columns.
         key: the names of the key's columns.
         masked: the columns that may be unchanged and unknown; for each there is a mask.
+        with_shard: whether the shard is part of the target's key.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Stage:
     columns: tuple[TargetColumn, ...]
     key: tuple[str, ...]
     masked: tuple[str, ...]
+    with_shard: bool = False
 
     @property
     def staged(self) -> sql.Composed:
@@ -77,7 +79,7 @@ class Stage:
             sql.SQL(", ").join(sql.SQL(f"s.c{i}") for i in range(len(self.columns))),
             self.staged,
             sql.SQL(" AND NOT ({})").format(self.any_masked()) if self.masked else sql.SQL(""),
-            sql.SQL(", ").join(sql.Identifier(name) for name in self.key),
+            sql.SQL(", ").join(sql.Identifier(name) for name in (*(["_shard"] if self.with_shard else []), *self.key)),
             sql.SQL(", ").join(updates),
         )
 

@@ -23,6 +23,11 @@ WHERE i.indrelid = to_regclass(%s) AND i.indisunique AND i.indpred IS NULL AND i
 GROUP BY i.indexrelid"""
 
 
+def target_key(changes: TableChanges) -> tuple[str, ...]:
+    """Give the names of the target's key: the source's, behind the shard's where that is part of it."""
+    return (statements.SHARD, *changes.key) if changes.with_shard else changes.key
+
+
 class Tables:
     """Knows which tables and columns there are; asks the target only about those it does not know."""
 
@@ -76,7 +81,7 @@ class Tables:
             )
         if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [table.schema]).fetchone():
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(table.schema)))
-        connection.execute(statements.create_table(table, changes.columns, changes.key))
+        connection.execute(statements.create_table(table, changes.columns, target_key(changes)))
         log.info("table made", table=str(table), columns=len(changes.columns), key=list(changes.key))
 
     def _check(self, connection: psycopg.Connection, changes: TableChanges, there: set[str]) -> None:
@@ -89,9 +94,10 @@ class Tables:
             )
         name = statements.identifier(changes.table).as_string(connection)
         keys = [sorted(row[0]) for row in connection.execute(_UNIQUE_KEYS, [name])]
-        if changes.key and sorted(changes.key) not in keys:
+        if changes.key and sorted(target_key(changes)) not in keys:
             raise TableError(
-                f"table {changes.table} has no unique index on its key ({', '.join(changes.key)})",
+                f"table {changes.table} has no unique index on its key ({', '.join(target_key(changes))})",
                 table=str(changes.table),
-                hint="the source's primary key differs from the target's: give the target that key, or drop the target",
+                hint="the source's key (with `key: with_shard`, and _shard) differs from the target's: "
+                "give the target that key, or drop it and let it be copied again",
             )
