@@ -31,13 +31,14 @@ class Desired:
         return tuple((table.schema, table.name) for table in self.tables)
 
 
-def desired(topology: Topology, shard: Shard, relations: Iterable[Relation]) -> Desired:
+def desired(topology: Topology, shard: Shard, relations: Iterable[Relation], *, exact: bool) -> Desired:
     """Return what a shard should have.
 
     Args:
         topology: passed `check_settings`.
         shard: one of its shards.
         relations: what the shard has that may be a table of the topology.
+        exact: whether Connect has afflux's plugin.
     """
     names = shard_names(topology, shard)
     tables = captured(topology, shard, relations)
@@ -52,7 +53,7 @@ def desired(topology: Topology, shard: Shard, relations: Iterable[Relation]) -> 
         publication=names.publication,
         slot=names.slot,
         connector=names.connector,
-        config=connector_config(topology, shard, tables),
+        config=connector_config(topology, shard, tables, exact=exact),
         topics={topic.name: topic for topic in topics},
     )
 

@@ -12,7 +12,7 @@ from afflux.clients.registry import Registry
 from afflux.clients.signals import Signals
 from afflux.clients.topics import Topics
 from afflux.control.desired import desired, shared_topics, subjects
-from afflux.control.settings import check_settings
+from afflux.control.settings import PLUGIN, check_settings
 from afflux.control.status import Seen, ShardStatus, judge
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.errors import ConnectError, ServerError, SourceError
@@ -22,7 +22,7 @@ from afflux.topology.secrets import resolve
 
 WORKERS = 12
 """Requests on their way at once."""
-PLUGINS = {
+NEEDED = {
     "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
     "io.apicurio.registry.utils.converter.AvroConverter": "Apicurio's Avro converter",
 }
@@ -81,7 +81,8 @@ def observe(topology: Topology, to: Servers) -> World:
     with ThreadPoolExecutor(WORKERS) as pool:
         asked = {shard.name: pool.submit(_shard, topology, shard) for shard in topology.shards}
         plugins = pool.submit(to.connect.plugins)
-        _require(to.connect, plugins.result())
+        installed = plugins.result()
+        _require(to.connect, installed)
         shards = {name: answer.result() for name, answer in asked.items()}
         # Last, so that a slot which was seen to be read has its connector here, if that is one of ours.
         connectors = to.connect.connectors()
@@ -90,7 +91,7 @@ def observe(topology: Topology, to: Servers) -> World:
         for shard in topology.shards:
             seen = shards[shard.name]
             if isinstance(seen, ShardWorld):
-                wanted |= desired(topology, shard, seen.relations).topics.keys()
+                wanted |= desired(topology, shard, seen.relations, exact=False).topics.keys()
         slotless = [s for s in topology.shards if isinstance(w := shards[s.name], ShardWorld) and w.slot is None]
         orphans = [name for name in pool.map(partial(_orphan, topology, to.connect, connectors), slotless) if name]
         described = pool.submit(to.topics.describe, wanted)
@@ -98,6 +99,7 @@ def observe(topology: Topology, to: Servers) -> World:
         topics = described.result()
         return World(
             shards=shards,
+            plugin=installed.get(PLUGIN, ""),
             connectors=connectors,
             orphans=frozenset(orphans),
             topics=topics,
@@ -179,7 +181,7 @@ def _away(at: Login, error: ServerError) -> Problem:
 
 
 def _require(connect: Connect, installed: Iterable[str]) -> None:
-    missing = [name for kind, name in PLUGINS.items() if kind not in set(installed)]
+    missing = [name for kind, name in NEEDED.items() if kind not in set(installed)]
     if missing:
         raise ConnectError(
             f"Kafka Connect at {connect.url} lacks {' and '.join(missing)}",

@@ -27,7 +27,7 @@ from afflux.control.checks import problems
 from afflux.control.copies import COPIES, copies, unsent
 from afflux.control.desired import Desired, desired, shared_topics, subjects
 from afflux.control.neighbours import conflicts, finished, strays
-from afflux.control.settings import check_settings
+from afflux.control.settings import PLUGIN_WIRE, check_settings
 from afflux.control.status import failed
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.topology.model import Shard, Topology
@@ -57,6 +57,7 @@ def make_plan(topology: Topology, world: World) -> Plan:
         UsageError: `source.config` can't be combined with what afflux promises.
     """
     check_settings(topology)
+    exact = world.plugin.partition(".")[0] == PLUGIN_WIRE
     actions: list[Action] = []
     blocked: list[Problem] = []
     for shard in topology.shards:
@@ -64,7 +65,7 @@ def make_plan(topology: Topology, world: World) -> Plan:
         if isinstance(seen, Problem):
             blocked.append(seen)
             continue
-        wanted = desired(topology, shard, seen.relations)
+        wanted = desired(topology, shard, seen.relations, exact=exact)
         found = [*problems(topology, shard, seen, wanted), *conflicts(shard, seen, wanted, world)]
         blocked.extend(found)
         if not found:
@@ -72,7 +73,15 @@ def make_plan(topology: Topology, world: World) -> Plan:
     untouchable = {problem.shard for problem in blocked}
     if any(shard.name not in untouchable for shard in topology.shards):
         actions = [*_topics("", shared_topics(topology).values(), world), *actions]
-    return Plan(tuple(actions), tuple(blocked), tuple(strays(topology, world)))
+    notes = [*strays(topology, world)]
+    if not exact:
+        found = (
+            f"has version {world.plugin} of afflux's plugin, which is not used"
+            if world.plugin
+            else "lacks afflux's plugin"
+        )
+        notes.append(f"Kafka Connect {said}: Debezium alone loses some values (see docs/plugin.md)")
+    return Plan(tuple(actions), tuple(blocked), tuple(notes))
 
 
 def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:

@@ -24,6 +24,17 @@ _ROOM = 64 * 1024
 _LEAST_BUFFER = 32 * 1024 * 1024
 """The Java producer's default memory for unsent records."""
 
+PLUGIN, PLUGIN_WIRE = "io.afflux.connect.WithoutDefaults", "1"
+"""A class of afflux's plugin for Connect, by which a worker is known to have it, and the first number of the versions
+whose wire this afflux reads."""
+_EXACT = {
+    "converters": "afflux",
+    "afflux.type": "io.afflux.connect.ExactValues",
+    "transforms": "afflux",
+    "transforms.afflux.type": PLUGIN,
+}
+"""What a connector needs to use the plugin."""
+
 _OWN = {
     "connector.class": "this is what afflux sets up",
     "tasks.max": "a slot has one reader",
@@ -33,6 +44,10 @@ _OWN = {
     "database.dbname": "source.database says it",
     "database.user": "source.user says it",
     "database.password": "source.password says it",
+    "driver.binaryTransfer": "the driver would write values of later chunks in another way",
+    "driver.options": "settings of the database or the role would change values",
+    "converters": "afflux's own hands every value over exactly",
+    "afflux.type": "afflux's own hands every value over exactly",
     "topic.prefix": "the sink knows a shard by it; see source.names.topic_prefix",
     "slot.name": "the slot is named after the shard; see source.names.slot",
     "publication.name": "the publication is named after the shard; see source.names.publication",
@@ -91,13 +106,14 @@ def check_settings(topology: Topology) -> None:
             )
 
 
-def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation]) -> dict[str, str]:
+def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation], *, exact: bool) -> dict[str, str]:
     """Return the whole config of a shard's connector.
 
     Args:
         topology: passed `check_settings`.
         shard: one of its shards.
         tables: what the connector follows, all of them in the shard's publication.
+        exact: whether Connect has afflux's plugin, which is used then.
 
     Returns:
         Property -> value; secrets are references, for Kafka Connect to resolve.
@@ -142,7 +158,11 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
         **topic_settings(topology),
     }
     config |= {f"topic.creation.default.{key}": value for key, value in made.items()}
-    return config | {key: _text(value) for key, value in topology.source.config.items()}
+    config |= {key: _text(value) for key, value in topology.source.config.items()}
+    if exact:
+        theirs = config.get("transforms", "")
+        config |= _EXACT | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
+    return config
 
 
 def topic_settings(topology: Topology) -> dict[str, str]:

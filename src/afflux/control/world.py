@@ -41,6 +41,8 @@ class World:
 
     shards: Mapping[str, ShardWorld | Problem]
     """By the shard's name; a problem for one that could not be asked."""
+    plugin: str = ""
+    """The version of afflux's plugin in Connect; empty when it has none."""
     connectors: Mapping[str, Connector] = field(default_factory=dict)
     """Every connector of the cluster."""
     orphans: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from afflux.topology.model import Topology
 def found(of: Topology, *tables: Relation, **parts: Any) -> list[Problem]:
     seen = ShardWorld(**{"server": SERVER, "relations": tables, **parts})
     shard = of.shards[0]
-    return problems(of, shard, seen, desired(of, shard, tables))
+    return problems(of, shard, seen, desired(of, shard, tables, exact=True))
 
 
 def test_a_sound_shard_has_no_problem() -> None:

@@ -1,6 +1,7 @@
 import dataclasses
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import SERVER, after, config_of, connector, published, slot, table, topology, world
@@ -62,13 +63,13 @@ def worlds(draw: st.DrawFn, of: Topology) -> World:
             if kind != "stopped" or draw(st.booleans()):
                 seen = dataclasses.replace(seen, slot=slot(of, shard, active=kind == "running"))
         shards[shard.name] = draw(st.just(seen) | st.just(Problem(shard.name, "server", "it is away")))
-        for topic in desired(of, shard, tables).topics.values():
+        for topic in desired(of, shard, tables, exact=True).topics.values():
             if draw(st.booleans()):
                 settings = draw(st.sampled_from([topic.config, {}, {**topic.config, "cleanup.policy": "compact"}]))
                 topics[topic.name] = dataclasses.replace(topic, config=settings)
             rules |= draw(st.dictionaries(st.just(f"{topic.name}-value"), st.just("BACKWARD")))
     signals = draw(st.sets(st.sampled_from([f"{name}-1" for name in connectors]))) if connectors else set()
-    return World(shards, connectors, frozenset(orphans), topics, rules, frozenset(signals))
+    return World(shards, "1.0.0", connectors, frozenset(orphans), topics, rules, frozenset(signals))
 
 
 topologies = st.integers(1, 2).map(topology)
@@ -164,7 +165,7 @@ def test_existing_topics_keep_their_partitions() -> None:
     of = topology()
     (shard,) = of.shards
     name = f"{shard_names(of, shard).topic_prefix}.public.orders"
-    mine = Topic(name, 4, 3, desired(of, shard, [table()]).topics[name].config)
+    mine = Topic(name, 4, 3, desired(of, shard, [table()], exact=True).topics[name].config)
     actions = make_plan(of, world(of, table(), topics={name: mine})).actions
     assert all(name not in change.key for action in actions for change in action.changes())
 
@@ -188,7 +189,7 @@ def test_a_connector_made_again_copies_what_was_added_meanwhile() -> None:
     (shard,) = of.shards
     had, new = table("had"), table("new")
     left = ShardWorld(SERVER, (had, new), published(of, shard, had), slot(of, shard, active=False))
-    for part, died in deaths(of, World({"shard0": left})):
+    for part, died in deaths(of, World(plugin="1.0.0", shards={"shard0": left})):
         actions = [*part.actions, *make_plan(of, died).actions]
         assert [a.signal.tables for a in actions if isinstance(a, CopyTables)][-1:] == [(r"public\.new",)]
 
@@ -240,7 +241,7 @@ def test_a_slot_that_another_reads_is_a_problem() -> None:
     of = topology()
     (shard,) = of.shards
     held = ShardWorld(SERVER, (table(),), slot=slot(of, shard))
-    (problem,) = make_plan(of, World({"shard0": held})).problems
+    (problem,) = make_plan(of, World(plugin="1.0.0", shards={"shard0": held})).problems
     assert "reads it already" in problem.message
 
 
@@ -249,6 +250,22 @@ def test_a_shard_that_left_the_topology_is_noted() -> None:
     left = connector("orders-shard9", {TOPOLOGY_MARK: "orders", "afflux.shard": "shard9", "topic.prefix": "shard9"})
     (note,) = make_plan(of, world(of, table(), connectors={left.name: left})).notes
     assert "`connectors remove shard9`" in note
+
+
+def test_the_plugin_is_used_where_connect_has_it_behind_the_user_s_transforms() -> None:
+    of = topology(config={"transforms": "mine", "transforms.mine.type": "x.Y"})
+    (made,) = [a for a in make_plan(of, world(of, table())).actions if isinstance(a, CreateConnector)]
+    assert made.config["transforms"] == "mine,afflux"
+    assert made.config["converters"] == "afflux"
+
+
+@pytest.mark.parametrize(("version", "said"), [("", "lacks afflux's plugin"), ("2.1", "which is not used")])
+def test_without_a_plugin_that_it_reads_afflux_goes_on_and_says_so(version: str, said: str) -> None:
+    of = topology()
+    plan = make_plan(of, world(of, table(), plugin=version))
+    (made,) = [a for a in plan.actions if isinstance(a, CreateConnector)]
+    assert "converters" not in made.config
+    assert said in plan.notes[0]
 
 
 def test_a_changed_setting_is_shown_old_against_new() -> None:

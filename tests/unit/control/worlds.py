@@ -75,7 +75,8 @@ def table(name: str = "orders", schema: str = "public", **traits: Any) -> Relati
 
 def world(of: Topology, *tables: Relation, **parts: Any) -> World:
     """A world in which every shard has these tables and nothing was made yet."""
-    return World(shards={shard.name: ShardWorld(SERVER, tables) for shard in of.shards}, **parts)
+    shards = {shard.name: ShardWorld(SERVER, tables) for shard in of.shards}
+    return World(**{"shards": shards, "plugin": "1.0.0", **parts})
 
 
 def slot(of: Topology, shard: Shard, *, active: bool = True) -> Slot:
@@ -125,7 +126,7 @@ def connector(name: str, config: dict[str, str], state: str = "RUNNING", trace: 
 
 
 def config_of(of: Topology, shard: Shard, *tables: Relation) -> dict[str, str]:
-    return desired(of, shard, tables).config
+    return desired(of, shard, tables, exact=True).config
 
 
 def published(of: Topology, shard: Shard, *tables: Relation) -> Publication:
