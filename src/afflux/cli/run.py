@@ -1,12 +1,13 @@
 """`afflux run`: the sink daemon."""
 
+import os
 import signal
 from typing import Annotated
 
 import structlog
 import typer
 
-from afflux import logs
+from afflux import faults, logs
 from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption
 from afflux.errors import AffluxError, UsageError
 from afflux.monitor.health import HealthServer
@@ -35,6 +36,7 @@ def run(
     reread every 10 s and on SIGHUP; SIGTERM finishes the batch in flight and leaves.
     """
     logs.configure(log_level)
+    faults.arm(os.environ.get(faults.VARIABLE, ""))
     follows = Watched(topology)
     declared = follows.load()
     chosen = _choose(declared, sink)

@@ -18,6 +18,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
+from afflux import faults
 from afflux.errors import RefusedError, ServerError, TableError
 from afflux.monitor import metrics
 from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Partition, Sink
@@ -124,6 +125,7 @@ class Pipeline:
         return offsets
 
     def _prepare(self, prepared: Prepared) -> Prepared:
+        faults.passing("consumed")
         return self._patiently(lambda: self._preparer.prepare(prepared))
 
     def _apply(self, preparing: "Future[Prepared]") -> Batch:

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 import structlog
 
+from afflux import faults
 from afflux.errors import PoisonError, TableError
 from afflux.sinks.base import (
     DELETED,
@@ -84,7 +85,9 @@ class Preparer:
             prepared.messages = [m for m in prepared.raw.messages if self._is_wanted(m, prepared)]
             try:
                 decoded = self.decoder.decode(prepared.messages)
+                faults.passing("decoded")
                 tables = fold(decoded)
+                faults.passing("folded")
                 self._see_that_none_is_held(prepared, tables)
             except PoisonError as poison:
                 for sequence, reason in poison.reasons.items():

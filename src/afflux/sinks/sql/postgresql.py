@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from psycopg import errors as pg
 
+from afflux import faults
 from afflux.errors import RefusedError, SinkError, TableError
 from afflux.sinks.base import (
     DELETED,
@@ -150,6 +151,7 @@ class PostgresSink(Sink):
                 _copy(connection, changes.rows, stage)
                 if changes.departed is not None and departed is not None:
                     _copy(connection, changes.departed, departed)
+            faults.passing("staged")
             for changes in sorted(tables, key=lambda changes: changes.table):
                 _lock(connection, changes.table, alone=changes.table in alone)
             if batch.spans and not self._positions.move(connection, batch.spans):
@@ -157,6 +159,8 @@ class PostgresSink(Sink):
             self._dead_letters.write(connection, batch)
             for changes, stage, departed in wanted:
                 self._write(connection, changes, stage, departed, alone=changes.table in alone)
+            faults.passing("written")
+        faults.passing("committed")
 
     def _write(
         self,
