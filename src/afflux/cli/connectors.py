@@ -56,7 +56,7 @@ def drift(topology: TopologyOption = DEFAULT_TOPOLOGY, output: OutputOption = Ou
 @app.command()
 def apply(
     topology: TopologyOption = DEFAULT_TOPOLOGY,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds for each shard to stream.")] = WAIT_SECONDS,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds for the shards to stream.")] = WAIT_SECONDS,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make and set up what each shard needs, and wait until its changes flow.
@@ -72,6 +72,8 @@ def apply(
         if outcome.error:
             _say(f"{outcome.action.shard or 'topology'}: can't {outcome.action.words}: {outcome.error}", "red")
             _say_hint(outcome.hint)
+        elif outcome.skipped:
+            _say(f"{outcome.action.shard or 'topology'}: not done: {outcome.action.words}; apply again", "yellow")
     if not report.changed and report.ok:
         _say("nothing to do")
     _show_statuses(report.statuses, output, told={problem.shard for problem in report.plan.problems})

@@ -4,9 +4,10 @@ What fails stops its own shard and no other. Every action may be run again.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Event
 
 import structlog
@@ -65,13 +66,26 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class _Made:
+    """A shard whose actions were carried out, but for the copies."""
+
+    shard: Shard
+    outcomes: list[Outcome]
+    copies: Sequence[Action]
+    reader: int | None
+    """The server's process that sent to the connector before it was restarted; it does not count any more."""
+    settled: Collection[Verdict]
+    """Verdicts that will not change by themselves."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a plan.
 
     Args:
         topology: the plan's.
         to: its servers.
-        wait: seconds for each shard to stream, counted from its last action; a first copy that takes longer goes on.
+        wait: seconds for all shards to stream, counted from the last action; a first copy that takes longer goes on.
         progress: told of every action and wait.
     """
 
@@ -94,26 +108,33 @@ class Run:
         shards = [shard for shard in self.topology.shards if shard.name not in blocked]
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
-                done = pool.map(lambda shard: self._one_shard(shard, plan.of(shard.name)), shards)
-                return [*shared, *(outcome for outcomes in done for outcome in outcomes)]
+                made = list(pool.map(lambda shard: self._make(shard, plan.of(shard.name)), shards))
+                until = time.monotonic() + self.wait
+                copied = list(pool.map(lambda done: self._follow(done, until), made))
             except BaseException:  # Ctrl-C above all: the pool's threads are waited for, so they must not wait
                 self.stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return [*shared, *(outcome for done in made for outcome in done.outcomes), *chain.from_iterable(copied)]
 
-    def _one_shard(self, shard: Shard, actions: tuple[Action, ...]) -> list[Outcome]:
+    def _make(self, shard: Shard, actions: tuple[Action, ...]) -> _Made:
         restarts = any(isinstance(action, SetConnector | RestartConnector) for action in actions)
         starts = any(isinstance(action, CreateConnector | StartConnector) for action in actions)
         before = self._look(shard).reader if restarts else None
-        last = [action for action in actions if isinstance(action, CopyTables)]
-        outcomes = self._in_order(shard, [action for action in actions if action not in last])
-        if not all(outcome.done for outcome in outcomes):
-            return [*outcomes, *_skipped(last)]
-        status = self._await_stream(shard, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
-        if status.verdict not in {Verdict.STREAMING, Verdict.PAUSED}:
+        copies = [action for action in actions if isinstance(action, CopyTables)]
+        outcomes = self._in_order(shard, [action for action in actions if action not in copies])
+        return _Made(shard, outcomes, copies, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
+
+    def _follow(self, made: _Made, until: float) -> list[Outcome]:
+        """Wait for a shard's stream, and have its new tables copied."""
+        if not all(outcome.done for outcome in made.outcomes):
+            return _skipped(made.copies)
+        status = self._await_stream(made, until)
+        stale = made.reader is not None and status.reader == made.reader
+        if stale or status.verdict not in {Verdict.STREAMING, Verdict.PAUSED}:
             # A connector that still has its old tables would take the signal, and lose it on them.
-            return [*outcomes, *_skipped(last)]
-        return [*outcomes, *self._in_order(shard, last)]
+            return _skipped(made.copies)
+        return self._in_order(made.shard, made.copies)
 
     def _in_order(self, shard: Shard | None, actions: Iterable[Action]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -150,28 +171,21 @@ class Run:
             case _:
                 _change_connector(self.to.connect, action)
 
-    def _await_stream(self, shard: Shard, before: int | None, settled: Collection[Verdict]) -> ShardStatus:
-        """Look again and again until the shard streams, has failed for good, or the time is over.
-
-        Args:
-            shard: one of the topology's.
-            before: the server's process that sent to the connector before it was restarted; it does not count.
-            settled: verdicts that will not change by themselves.
-        """
-        began = time.monotonic()
+    def _await_stream(self, made: _Made, until: float) -> ShardStatus:
+        """Look again and again until the shard streams, has failed for good, or the time is over."""
         told: Verdict | None = None
         failing_since: float | None = None
         while True:
-            status, now = self._look(shard), time.monotonic()
+            status, now = self._look(made.shard), time.monotonic()
             failing_since = (failing_since or now) if status.verdict is Verdict.FAILED else None
-            stale = before is not None and status.reader == before
+            stale = made.reader is not None and status.reader == made.reader
             failed = failing_since is not None and now - failing_since >= FAILURE_SECONDS
-            if now - began >= self.wait or failed or (status.verdict in settled and not stale):
-                self.progress(shard.name, _words(status))
+            if now >= until or failed or (status.verdict in made.settled and not stale):
+                self.progress(made.shard.name, _words(status))
                 return status
             if status.verdict is not told and not stale and status.verdict in TOLD:
                 told = status.verdict
-                self.progress(shard.name, _words(status))
+                self.progress(made.shard.name, _words(status))
             if self.stopped.wait(LOOK_SECONDS):
                 return status
 

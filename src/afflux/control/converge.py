@@ -9,7 +9,7 @@ from afflux.control.status import ShardStatus
 from afflux.topology.model import Topology
 
 WAIT_SECONDS = 120.0
-"""How long a shard may take to stream before a run stops waiting for it."""
+"""How long the shards may take to stream before a run stops waiting for them."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def apply_topology(topology: Topology, *, report: Progress | None = None, wait: 
     Args:
         topology: as loaded.
         report: told (shard, what happened), from several threads; the empty shard is the topology as a whole.
-        wait: seconds for each shard to stream; a first copy that takes longer goes on by itself.
+        wait: seconds for the shards to stream; a first copy that takes longer goes on by itself.
 
     Returns:
         What was done. A shard that fails, or is away, keeps no other from being set up: look at `Report.ok`.

@@ -32,6 +32,8 @@ from afflux.control.status import failed
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.topology.model import Shard, Topology
 
+_WITHOUT = "lacks afflux's plugin"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -75,12 +77,8 @@ def make_plan(topology: Topology, world: World) -> Plan:
         actions = [*_topics("", shared_topics(topology).values(), world), *actions]
     notes = [*strays(topology, world)]
     if not exact:
-        found = (
-            f"has version {world.plugin} of afflux's plugin, which is not used"
-            if world.plugin
-            else "lacks afflux's plugin"
-        )
-        notes.append(f"Kafka Connect {said}: Debezium alone loses some values (see docs/plugin.md)")
+        lack = f"has version {world.plugin} of afflux's plugin, which is not used" if world.plugin else _WITHOUT
+        notes.append(f"Kafka Connect {lack}: Debezium alone loses some values (see docs/plugin.md)")
     return Plan(tuple(actions), tuple(blocked), tuple(notes))
 
 
