@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import errors, sql
 from psycopg.rows import class_row
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed, wait_random
 
 from afflux.clients.catalog import PUBLICATION, RELATIONS, SERVER, SLOT, Publication, Relation, Server, Slot
 from afflux.clients.postgres_errors import source_error
@@ -74,25 +74,25 @@ class Session:
 
     def create_publication(self, name: str, tables: Sequence[tuple[str, str]]) -> None:
         """Publish these tables, partitions as their root; one that exists is set to that."""
+        create = sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)")
         try:
-            self._do(
-                sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)").format(
-                    sql.Identifier(name), _tables(tables)
-                )
-            )
-        except errors.DuplicateObject:
+            self._do(create.format(sql.Identifier(name), _tables(tables)))
+        except (errors.DuplicateObject, errors.UniqueViolation):  # the latter when another makes it just now
             self.set_publication(name, tables)
 
     def set_publication(self, name: str, tables: Sequence[tuple[str, str]]) -> None:
         """Set what an existing publication publishes; tables that stay are not interrupted."""
         publication = sql.Identifier(name)
-        self._do(sql.SQL("alter publication {} set table {}").format(publication, _tables(tables)))
-        self._do(
-            sql.SQL(
-                "alter publication {} set (publish = 'insert, update, delete, truncate',"
-                " publish_via_partition_root = true)"
-            ).format(publication)
+        settings = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+        patient = Retrying(
+            # What PostgreSQL says when another session alters it at the same moment ("tuple concurrently updated").
+            retry=retry_if_exception_type((errors.InternalError_, errors.UniqueViolation)),
+            stop=stop_after_attempt(5),
+            wait=wait_random(0.1, 0.5),
+            reraise=True,
         )
+        patient(self._do, sql.SQL("alter publication {} set table {}").format(publication, _tables(tables)))
+        patient(self._do, sql.SQL("alter publication {} set ({})").format(publication, sql.SQL(settings)))
 
     def drop_publication(self, name: str) -> bool:
         """Drop a publication; return whether there was one."""

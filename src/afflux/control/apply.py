@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from threading import Event
 
-import structlog
-
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import session
 from afflux.control.actions import (
@@ -45,8 +43,6 @@ FAILURE_SECONDS = 3.0
 TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
 """Verdicts on the way to a stream that are worth a line; others come and go while a connector starts."""
 SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -144,9 +140,6 @@ class Run:
             try:
                 self._do(shard, action)
             except AffluxError as error:
-                log.warning(
-                    "action_failed", kind=action.kind, shard=action.shard, object=action.object, error=str(error)
-                )
                 self.progress(action.shard, f"can't {action.words}: {error.message}")
                 return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting)]
             self.progress(action.shard, action.words)
