@@ -86,7 +86,7 @@ def _slot(shard: Shard, world: ShardWorld) -> Iterator[Problem]:
 
 
 def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[Problem]:
-    publication, what = world.publication, f"publication {wanted.publication}"
+    publication, what, role = world.publication, f"publication {wanted.publication}", world.server.role
     if publication is not None and (publication.all_tables or publication.schemas):
         kind = "for all tables" if publication.all_tables else "for whole schemas"
         yield Problem(
@@ -96,31 +96,27 @@ def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[P
             "Drop it while no connector reads it, or choose another name: source.names.publication.",
         )
         return
-    if publication is None and not world.server.may_create:
-        yield Problem(
-            shard.name,
-            what,
-            f"role {world.server.role} may not make it",
-            f"GRANT CREATE ON DATABASE {_quoted(world.server.database)} TO {_quoted(world.server.role)};",
-        )
-    if publication is not None and not publication.owned and publication.tables != set(wanted.published):
-        yield Problem(
-            shard.name,
-            what,
-            f"role {world.server.role} does not own it and can't set its tables",
-            f"Let its owner run ALTER PUBLICATION {_quoted(publication.name)} SET TABLE"
-            f" {', '.join(f'{_quoted(schema)}.{_quoted(name)}' for schema, name in wanted.published)};",
-        )
+    have = publication.tables if publication else frozenset()
+    if have == set(wanted.published):
         return
-    new = [t for t in wanted.tables if publication is None or (t.schema, t.name) not in publication.tables]
-    for table in new:
-        if not table.owned:
-            yield Problem(
-                shard.name,
-                f"table {table.full_name}",
-                f"role {world.server.role} does not own it, and only owners publish a table",
-                f"Let its owner's role be granted to {world.server.role}, or let an administrator make {what}.",
-            )
+    name, tables = _quoted(wanted.publication), ", ".join(_name(table) for table in wanted.tables)
+    statement = (
+        f"ALTER PUBLICATION {name} SET TABLE {tables};"
+        if publication
+        else f"CREATE PUBLICATION {name} FOR TABLE {tables} WITH (publish_via_partition_root = true);"
+    )
+    foreign = [t.full_name for t in wanted.tables if (t.schema, t.name) not in have and not t.owned]
+    if foreign:
+        message = f"role {role} does not own {', '.join(foreign)}, and only owners publish a table"
+        yield Problem(shard.name, what, message, f"Grant it the owner's role, or let an administrator run: {statement}")
+    elif publication is None and not world.server.may_create:
+        grant = f"GRANT CREATE ON DATABASE {_quoted(world.server.database)} TO {_quoted(role)};"
+        yield Problem(
+            shard.name, what, f"role {role} may not make it", f"{grant} Or let an administrator run: {statement}"
+        )
+    elif publication is not None and not publication.owned:
+        message = f"role {role} does not own it and can't set its tables"
+        yield Problem(shard.name, what, message, f"Let its owner run: {statement}")
 
 
 def _patterns(topology: Topology, shard: Shard, world: ShardWorld) -> Iterator[Problem]:
@@ -154,7 +150,7 @@ _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 
 
 def _table(shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem]:
-    what, name = f"table {table.full_name}", f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    what, name = f"table {table.full_name}", _name(table)
     if not table.logged:
         yield Problem(shard.name, what, "it is unlogged, so it leaves no WAL", f"ALTER TABLE {name} SET LOGGED;")
     if not table.readable:
@@ -179,7 +175,7 @@ def _table(shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem
 
 def _identity(shard: Shard, table: Relation) -> Iterator[Problem]:
     """Updates and deletes must say which row they mean, by the same columns as inserts do."""
-    what, name = f"table {table.full_name}", f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    what, name = f"table {table.full_name}", _name(table)
     if table.identity == "n":
         yield Problem(
             shard.name,
@@ -217,6 +213,10 @@ def _nearest(name: str, world: ShardWorld) -> str:
     last = name.rpartition(".")[2]
     same = [relation.full_name for relation in world.relations if relation.name == last]
     return f"Did you mean {' or '.join(same)}?" if same else ""
+
+
+def _name(table: Relation) -> str:
+    return f"{_quoted(table.schema)}.{_quoted(table.name)}"
 
 
 def _quoted(name: str) -> str:

@@ -2,7 +2,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from worlds import SERVER, slot, table, topology
+from worlds import SERVER, published, slot, table, topology
 
 from afflux.clients.catalog import Publication, Relation
 from afflux.control.checks import problems
@@ -32,7 +32,6 @@ def test_a_sound_shard_has_no_problem() -> None:
         ({"logged": False}, "unlogged", "ALTER TABLE public.orders SET LOGGED;"),
         ({"readable": False}, "role cdc may not read it", "GRANT SELECT ON public.orders TO cdc;"),
         ({"hidden_rows": True}, "row-level security", "ALTER ROLE cdc BYPASSRLS;"),
-        ({"owned": False}, "does not own it", "owner"),
     ],
 )
 def test_a_table_that_can_not_be_followed_is_told_with_the_way_out(
@@ -73,6 +72,21 @@ def test_a_server_that_can_not_serve_is_told(traits: dict[str, Any], message: st
     (problem,) = found(topology(), table(), server=dataclasses.replace(SERVER, **traits))
     assert message in problem.message
     assert problem.hint
+
+
+def test_a_role_that_may_not_publish_is_given_the_statement_for_one_who_may() -> None:
+    made = "CREATE PUBLICATION afflux_orders_shard0 FOR TABLE public.orders WITH (publish_via_partition_root = true);"
+    (foreign,) = found(topology(), table(owned=False))
+    assert "does not own public.orders" in foreign.message
+    (unable,) = found(topology(), table(), server=dataclasses.replace(SERVER, may_create=False))
+    assert foreign.hint.endswith(made)
+    assert unable.hint.endswith(made)
+
+
+def test_a_publication_that_an_administrator_made_is_taken_as_it_is() -> None:
+    of = topology()
+    theirs = dataclasses.replace(published(of, of.shards[0], table()), owned=False)
+    assert found(of, table(owned=False), publication=theirs) == []
 
 
 def test_full_slots_do_not_matter_once_ours_is_there() -> None:
