@@ -53,7 +53,10 @@ def _fold_table(name: TableName, parts: Sequence[Decoded]) -> TableChanges:
     rows = _after_truncates(rows.sort(SEQUENCE), truncates)
     identity = [SHARD, *key]
     departs = bool(rows[DEPARTS].any())
-    masked = [c.name for c in columns if unchanged(c.name) in rows.columns or (departs and c.type.toastable)]
+    # A key is always there: deletes know nothing else of their rows.
+    rows = rows.drop((unchanged(name) for name in key), strict=False)
+    others = [column for column in columns if column.name not in key]
+    masked = [c.name for c in others if unchanged(c.name) in rows.columns or (departs and c.type.toastable)]
     rows = rows.with_columns(
         pl.lit(None, pl.Int64).alias(MOVED_AT),
         *(_mask(rows, name).fill_null(value=False).alias(unchanged(name)) for name in masked),

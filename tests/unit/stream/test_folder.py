@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.errors import TableError
-from afflux.sinks.base import Batch, Partition, Span, unchanged
+from afflux.sinks.base import DELETED, Batch, Partition, Span, unchanged
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.stream.decoder import Decoded
 from afflux.stream.folder import fold
@@ -70,6 +70,16 @@ def test_columns_of_an_older_schema_are_null_and_not_lost() -> None:
     (changes,) = fold([narrow, wide])
     assert [c.name for c in changes.columns] == ["id", "note", "n"]
     assert sorted(changes.rows.select("id", "n").rows()) == [(1, None), (2, 2)]
+
+
+def test_the_key_of_a_deleted_row_stays_whatever_its_type_is() -> None:
+    events = [
+        {"op": "d", "shard": "a", "lsn": 1, "id": 1, "note": "old", "departs": True},
+        {"op": "c", "shard": "a", "lsn": 1, "id": 1, "note": "new", "n": 1},
+        {"op": "d", "shard": "a", "lsn": 2, "id": 1, "note": "other"},
+    ]
+    (changes,) = fold([Decoded(TABLE, COLUMNS, ("id", "note"), decoded(events).rows, ())])
+    assert sorted(changes.rows.select("note", DELETED).rows()) == [("new", False), ("old", True), ("other", True)]
 
 
 def test_rows_without_a_key_are_refused() -> None:
