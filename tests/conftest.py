@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from afflux.stack.addresses import addresses_of
 from afflux.stack.parts import parts_of
 from afflux.stack.settle import AskedPorts, Wishes, settle
 from afflux.stack.starting import start, stop
 from afflux.stack.state import State
+
+# Properties hold whatever the machine is busy with: no example has a deadline.
+settings.register_profile("no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,9 @@ class Shard:
             stays = note is None
             note = self.rows[key]["note"] if stays else note
             masked = stays and note is not None and note.startswith("large")
+            came = self.rows[key].get("came")
             self._change("u", key, {"note": note, "n": len(self.events)}, masked=masked)
+            self.rows[key]["came"] = came
 
     def rekey(self, old: int, new: int) -> None:
         """Change a row's key: a delete and an insert of one LSN; a large note is in neither."""
@@ -86,6 +88,7 @@ class Shard:
             self._lsn -= 1
             masked = note is not None and note.startswith("large")
             self._change("c", new, {"note": note, "n": len(self.events)}, masked=masked)
+            self.rows[new]["came"] = True
 
     def delete(self, key: int) -> None:
         if key in self.rows:
@@ -125,8 +128,12 @@ STEPS = st.lists(
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Shard], list[dict[str, Any]]]:
-    """Draw two shards that share keys, whose clocks differ, and an order in which their events arrive."""
+def histories(draw: st.DrawFn, partitions: int = 1) -> tuple[list[Shard], list[dict[str, Any]]]:
+    """Draw two shards that share keys, whose clocks differ, and an order in which their events arrive.
+
+    With several partitions a topic, a shard's events of different keys arrive in any order, and its
+    truncates by any partition; a row changes its key at most once then.
+    """
     shards = [Shard("shard0", 0), Shard("shard1", draw(st.integers(-60, 60)))]
     for which, wish, key, other, note in draw(STEPS):
         shard = shards[which]
@@ -138,17 +145,26 @@ def histories(draw: st.DrawFn) -> tuple[list[Shard], list[dict[str, Any]]]:
             case "keep":
                 shard.update(key, None)
             case "rekey":
-                shard.rekey(key, other)
+                if partitions == 1 or not shard.rows.get(key, {}).get("came"):
+                    shard.rekey(key, other)
             case "delete":
                 shard.delete(key)
             case _:
                 shard.truncate()
-    queues = [list(shard.events) for shard in shards]
+    queues = [queue for shard in shards for queue in _queues(draw, shard.events, partitions)]
     arrived = []
     while any(queues):
         queue = draw(st.sampled_from([q for q in queues if q]))
         arrived.append(queue.pop(0))
     return shards, arrived
+
+
+def _queues(draw: st.DrawFn, events: list[dict[str, Any]], partitions: int) -> list[list[dict[str, Any]]]:
+    queues: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
+    for event in events:
+        number = event["id"] % partitions if "id" in event else draw(st.integers(0, partitions - 1))
+        queues[number].append({**event, "partition": number})
+    return queues
 
 
 def shown(shards: list[Shard]) -> dict[int, tuple[str, str | None, int]]:

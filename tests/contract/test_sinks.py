@@ -230,7 +230,7 @@ def test_positions_move_without_rows(target: Target) -> None:
     assert target.sink().claim([ZERO]) == {ZERO: 3}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.lists(st.integers(1, 6), min_size=150, max_size=150))
 def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
     target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
@@ -251,6 +251,44 @@ def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
     sink.close()
     found = target.rows(table) if any(event["op"] != "t" for event in events) else []
     assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(partitions=3), st.lists(st.integers(1, 6), min_size=150, max_size=150))
+def test_with_several_partitions_any_order_between_them_leaves_the_target_equal(
+    target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
+) -> None:
+    shards, events = history
+    table = TableName(target.schema, f"t{next(_numbers)}")
+    places = {(s.name, n): Partition(f"{s.name}.{table.name}", n) for s in shards for n in range(3)}
+    ends = {p: sum(1 for e in events if places[e["shard"], e["partition"]] == p) for p in places.values()}
+    at = dict.fromkeys(places.values(), 0)
+    sink = target.sink()
+    sink.claim(places.values())
+    start = 0
+    for size in sizes:
+        part = events[start : start + size]
+        if part:
+            spans: dict[Partition, Span] = {}
+            for event in part:
+                place = places[event["shard"], event["partition"]]
+                spans[place] = Span(spans[place].start if place in spans else at[place], at[place] + 1)
+                at[place] += 1
+            tables = (_guarded(changes, ends) for changes in fold([decoded(part, table)]))
+            sink.apply(Batch(spans, tuple(tables)))
+        start += len(part)
+    sink.close()
+    found = target.rows(table) if any(event["op"] != "t" for event in events) else []
+    assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
+
+
+def _guarded(changes: TableChanges, ends: dict[Partition, int]) -> TableChanges:
+    """Say of truncates how far their topics went, as the preparer does."""
+    truncates = (
+        replace(t, until=tuple((p, end) for p, end in ends.items() if p.topic.startswith(f"{t.shard}.")))
+        for t in changes.truncates
+    )
+    return replace(changes, truncates=tuple(truncates), several=True)
 
 
 @pytest.mark.parametrize("order", ["born gone moved", "born moved gone", "moved born gone"])

@@ -67,10 +67,20 @@ class TargetColumn:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """All rows of a shard older than `lsn` are gone."""
+    """All rows of a shard older than `lsn` are gone.
+
+    Attributes:
+        shard: whose rows.
+        lsn: the truncate's own position.
+        topic: the topic that it came by.
+        until: the ends of that topic's partitions when the truncate was read, where there are several:
+            until the target stands at all of them, rows older than the truncate may still come.
+    """
 
     shard: str
     lsn: int
+    topic: str = ""
+    until: tuple[tuple[Partition, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,8 @@ class TableChanges:
             unchanged values from; the columns of `rows`, with `LSN` the change's. A value that is
             unknown here too is that of the target's row of this shard and key, before this batch.
         with_shard: whether the shard is part of the target's key, so that equal keys of shards are rows apart.
+        several: whether a topic of the table has several partitions, so that the halves of a key change may
+            come in any order.
     """
 
     table: TableName
@@ -98,6 +110,7 @@ class TableChanges:
     truncates: tuple[Truncate, ...] = ()
     departed: pl.DataFrame | None = None
     with_shard: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

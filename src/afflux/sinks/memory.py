@@ -21,6 +21,7 @@ from afflux.sinks.base import (
     Sink,
     TableChanges,
     TableName,
+    Truncate,
     unchanged,
 )
 
@@ -35,12 +36,16 @@ class Memory:
 
     tables: dict[TableName, Versions] = field(default_factory=dict)
     moves: dict[tuple[TableName, str, int], Row] = field(default_factory=dict)
+    waiting: dict[tuple[TableName, str, int], Row] = field(default_factory=dict)
+    """Events that came from another key before its delete did."""
     offsets: dict[Partition, int] = field(default_factory=dict)
     epochs: dict[Partition, int] = field(default_factory=dict)
     dead: dict[tuple[Partition, int], DeadLetter] = field(default_factory=dict)
     """The open dead letters."""
     stopped: dict[str, str] = field(default_factory=dict)
 
+    truncations: list[tuple[TableName, Truncate]] = field(default_factory=list)
+    """Truncates that older rows may still come after."""
     with_shard: set[TableName] = field(default_factory=set)
 
     def rows(self, table: TableName) -> dict[tuple[Any, ...], Row]:
@@ -106,6 +111,9 @@ class MemorySink(Sink):
             {(letter.partition, letter.offset): letter for letter in batch.dead if not letter.superseded}
         )
         memory.offsets.update({p: span.end for p, span in batch.spans.items()})
+        memory.truncations = [
+            (name, t) for name, t in memory.truncations if any(memory.offsets.get(p, 0) < end for p, end in t.until)
+        ]
 
 
 def _event_key(letter: DeadLetter) -> EventKey:
@@ -113,32 +121,74 @@ def _event_key(letter: DeadLetter) -> EventKey:
 
 
 def _write(memory: Memory, changes: TableChanges) -> None:
-    table = memory.tables.setdefault(changes.table, {})
+    memory.tables.setdefault(changes.table, {})
     if changes.with_shard:
         memory.with_shard.add(changes.table)
     for truncate in changes.truncates:
-        for versions in table.values():
-            if truncate.shard in versions and versions[truncate.shard]["_lsn"] < truncate.lsn:
-                del versions[truncate.shard]
+        _truncate(memory, changes, truncate)
     if changes.departed is not None:
         for event in changes.departed.iter_rows(named=True):
-            before = _unchanged_of(memory, changes, event)
-            memory.moves[changes.table, event[SHARD], event[LSN]] = _row(changes, event, before)
-    came = [(event, _unchanged_of(memory, changes, event)) for event in changes.rows.iter_rows(named=True)]
-    for event, before in came:
-        versions = table.setdefault(_key(changes, event), {})
-        if event[DELETED]:
-            versions.pop(event[SHARD], None)
-        else:
-            versions[event[SHARD]] = _row(changes, event, before)
-            memory.moves.pop((changes.table, event[SHARD], event[MOVED_AT]), None)
+            memory.moves[changes.table, event[SHARD], event[LSN]] = _row(
+                changes, event, _before(memory, changes, event)
+            )
+    # What is unchanged is taken from the rows as they were before any of the batch is applied.
+    found = [(event, _before(memory, changes, event)) for event in changes.rows.iter_rows(named=True)]
+    for event, before in found:
+        if not any(name == changes.table and _is_older(event, t) for name, t in memory.truncations):
+            _apply(memory, changes, event, before)
+    for at in memory.waiting.keys() & memory.moves.keys():
+        if at[0] == changes.table:
+            waited = memory.waiting.pop(at)
+            _apply(memory, changes, waited, _before(memory, changes, waited))
+
+
+def _apply(memory: Memory, changes: TableChanges, event: Row, before: Row) -> None:
+    for at, waited in list(memory.waiting.items()):
+        if at[:2] == (changes.table, event[SHARD]) and _key(changes, waited) == _key(changes, event):
+            del memory.waiting[at]
+            event = _merged(changes, waited, event)
+            before = _before(memory, changes, event)
+    versions = memory.tables[changes.table].setdefault(_key(changes, event), {})
+    incomplete = any(event.get(unchanged(c.name)) and c.name not in before for c in changes.columns)
+    if event[DELETED]:
+        versions.pop(event[SHARD], None)
+    elif changes.several and incomplete and event[MOVED_AT] is not None:
+        memory.waiting[changes.table, event[SHARD], event[MOVED_AT]] = event
+    else:
+        versions[event[SHARD]] = _row(changes, event, before)
+        memory.moves.pop((changes.table, event[SHARD], event[MOVED_AT]), None)
+
+
+def _merged(changes: TableChanges, waited: Row, later: Row) -> Row:
+    """Give a waiting event what a later one says; one that leaves nothing out takes its place."""
+    left_out = [c.name for c in changes.columns if later.get(unchanged(c.name))]
+    if later[DELETED] or not left_out:
+        return later
+    kept = {name: waited[name] for name in left_out}
+    masks = {unchanged(name): waited.get(unchanged(name), False) for name in left_out}
+    return {**later, **kept, **masks, MOVED_AT: waited[MOVED_AT]}
+
+
+def _truncate(memory: Memory, changes: TableChanges, truncate: Truncate) -> None:
+    if truncate.until:
+        memory.truncations.append((changes.table, truncate))
+    for versions in memory.tables[changes.table].values():
+        if truncate.shard in versions and versions[truncate.shard]["_lsn"] < truncate.lsn:
+            del versions[truncate.shard]
+    for at in list(memory.waiting):
+        if at[:2] == (changes.table, truncate.shard) and at[2] < truncate.lsn:
+            del memory.waiting[at]
+
+
+def _is_older(event: Row, truncate: Truncate) -> bool:
+    return bool(event[SHARD] == truncate.shard and event[LSN] < truncate.lsn)
 
 
 def _key(changes: TableChanges, event: Row) -> tuple[Any, ...]:
     return tuple(event[name] for name in changes.key)
 
 
-def _unchanged_of(memory: Memory, changes: TableChanges, event: Row) -> Row:
+def _before(memory: Memory, changes: TableChanges, event: Row) -> Row:
     """Find the row whose values an event left out: its own, or that of its former key."""
     if event[MOVED_AT] is not None:
         return memory.moves.get((changes.table, event[SHARD], event[MOVED_AT]), {})

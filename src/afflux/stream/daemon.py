@@ -65,7 +65,7 @@ class Daemon:
         self._schema_by_id = registry.schema
         self._latest_schema = registry.latest_schema
         self._group = consumer_group(topology, sink)
-        self._preparer = Preparer(self._decoder())
+        self._preparer = Preparer(self._decoder(), self._ends)
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group))
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -121,7 +121,7 @@ class Daemon:
                 self._follow_topics()
                 self._follow_stops()
                 if ends is None and until_caught_up and self._known:
-                    ends = {Partition(*p): end for p, end in self._topics.end_offsets(self._intake.topics).items()}
+                    ends = self._ends(*self._intake.topics)
                 try:
                     events += self._step()
                 except Fenced as fenced:
@@ -293,6 +293,9 @@ class Daemon:
         self._topology = topology
         self._preparer.decoder = self._decoder()
         self._next_discovery = 0.0
+
+    def _ends(self, *topics: str) -> dict[Partition, int]:
+        return {Partition(*p): end for p, end in self._topics.end_offsets(topics).items()}
 
     def _decoder(self) -> Decoder:
         return Decoder(self._schema_by_id, Router(self._topology), prefixes(self._topology))

@@ -48,6 +48,7 @@ class TruncateEvent:
     shard: str
     lsn: int
     sequence: int
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
         }
     )
     truncates = tuple(
-        TruncateEvent(shard, at, sequence)
+        TruncateEvent(shard, at, sequence, messages[sequence].topic())
         for shard, at, sequence in meta.filter(pl.col("op") == "t").select(SHARD, LSN, SEQUENCE).iter_rows()
     )
     changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))

@@ -120,10 +120,10 @@ def _after_truncates(rows: pl.DataFrame, truncates: Iterable[TruncateEvent]) -> 
 
 
 def _last_truncates(truncates: Iterable[TruncateEvent]) -> tuple[Truncate, ...]:
-    last: dict[str, int] = {}
-    for truncate in truncates:
-        last[truncate.shard] = max(truncate.lsn, last.get(truncate.shard, 0))
-    return tuple(Truncate(shard, lsn) for shard, lsn in sorted(last.items()))
+    last: dict[str, TruncateEvent] = {}
+    for truncate in sorted(truncates, key=lambda truncate: truncate.lsn):
+        last[truncate.shard] = truncate
+    return tuple(Truncate(event.shard, event.lsn, event.topic) for _, event in sorted(last.items()))
 
 
 def _plain(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ The policy, one line a kind of error:
     a registry that lost its ids, a fault in afflux   stop the daemon
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from afflux import faults
 from afflux.errors import PoisonError, TableError
 from afflux.sinks.base import (
     DELETED,
+    MOVED_AT,
     SEQUENCE,
     Batch,
     DeadLetter,
@@ -57,10 +58,12 @@ class Preparer:
 
     Args:
         decoder: decodes and routes.
+        ends_of: gives the read-committed end of each partition of a topic now.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, ends_of: Callable[[str], Mapping[Partition, int]]) -> None:
         self.decoder = decoder
+        self._ends_of = ends_of
         self.stopped: dict[str, str] = {}
         """The topics that are not read on, with the reasons."""
         self.version = 0
@@ -98,7 +101,7 @@ class Preparer:
                 last = self._last_good(prepared)
                 prepared.batch = Batch(
                     spans={p: span for p, span in prepared.raw.spans.items() if p.topic not in self.stopped},
-                    tables=tables,
+                    tables=tuple(self._guarded(changes) for changes in tables),
                     dead=tuple(_judged(letter, last) for letter in prepared.dead.values() if self._is_read(letter)),
                     superseded=frozenset(last),
                     events=sum(part.rows.height + len(part.truncates) for part in decoded),
@@ -144,6 +147,17 @@ class Preparer:
         for key in prepared.batch.superseded - still:
             if self._open.get(key, 0) <= prepared.version:
                 self._open.pop(key, None)
+
+    def _guarded(self, changes: TableChanges) -> TableChanges:
+        """Say what other partitions may still bring: rows older than a truncate, other halves of key changes."""
+        moved = not changes.rows[MOVED_AT].is_null().all()
+        if not changes.truncates and not moved:
+            return changes
+        topics = self.decoder.topics_of(str(changes.table)) | {truncate.topic for truncate in changes.truncates}
+        ends = {topic: self._ends_of(topic) for topic in topics}
+        several = {topic: tuple(found.items()) if len(found) > 1 else () for topic, found in ends.items()}
+        guarded = tuple(replace(t, until=several[t.topic]) for t in changes.truncates)
+        return replace(changes, truncates=guarded, several=any(several.values()))
 
     def _is_wanted(self, message: Any, prepared: Prepared) -> bool:
         if message.topic() in self.stopped:

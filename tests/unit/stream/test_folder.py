@@ -16,7 +16,7 @@ from histories import COLUMNS, TABLE, Shard, decoded, histories, shown
 PARTITION = Partition("t", 0)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(histories(), st.lists(st.integers(1, 6), min_size=150, max_size=150))
 def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
     history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]

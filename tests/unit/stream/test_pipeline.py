@@ -41,7 +41,7 @@ class Line:
 
     def __init__(self, wire: Wire, declared: Topology, memory: Memory) -> None:
         decoder = Decoder(wire.schema, Router(declared), {"shard0": "shard0", "shard1": "shard1"})
-        self.preparer = Preparer(decoder)
+        self.preparer = Preparer(decoder, lambda topic: {Partition(topic, 0): 0})
         self.memory = memory
         self.sink = PickySink(memory)
         self.pipeline = Pipeline(self.preparer, self.sink)

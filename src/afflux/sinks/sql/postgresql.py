@@ -34,6 +34,7 @@ from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
+from afflux.sinks.sql.truncations import Truncations
 from afflux.types.dates import timestamp_text
 
 log = structlog.get_logger()
@@ -74,6 +75,7 @@ class PostgresSink(Sink):
         self._contests = Contests(topology)
         self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
+        self._truncations = Truncations(self._positions.scope)
         self._tables = Tables()
         self._stages: dict[tuple[object, ...], Stage] = {}
         self._connection: psycopg.Connection | None = None
@@ -172,19 +174,14 @@ class PostgresSink(Sink):
         alone: bool,
     ) -> None:
         shared_keys = bool(changes.key) and not changes.with_shard
-        contested = shared_keys and self._contests.exist(connection, changes.table)
-        if contested and not alone:
+        if not alone and shared_keys and self._contests.exist(connection, changes.table):
             raise _Contested(changes.table)
-        for truncate in changes.truncates:
-            connection.execute(statements.truncate(changes.table), [truncate.shard, truncate.lsn])
-            self._contests.truncate(connection, changes.table, truncate.shard, truncate.lsn)
-        if departed is not None:
-            self._moves.depart(connection, departed)
-        self._moves.arrive(connection, stage)
+        self._truncate(connection, changes, stage)
+        self._move(connection, changes, stage, departed)
+        upserts, deletes = connection.execute(stage.count()).fetchone() or (0, 0)
         if alone and shared_keys:
             self._contests.take(connection, stage)
-        upserts = changes.rows.filter(~pl.col(DELETED)).height
-        if upserts < changes.rows.height:
+        if deletes:
             connection.execute(stage.delete())
         if upserts:
             done = connection.execute(stage.upsert()).rowcount
@@ -195,6 +192,27 @@ class PostgresSink(Sink):
                 _check_complete(connection, stage)
         if alone and shared_keys:
             self._contests.settle(connection, changes.table, changes.key)
+
+    def _truncate(self, connection: psycopg.Connection, changes: TableChanges, stage: Stage) -> None:
+        for truncate in changes.truncates:
+            connection.execute(statements.truncate(changes.table), [truncate.shard, truncate.lsn])
+            self._contests.truncate(connection, changes.table, truncate.shard, truncate.lsn)
+            self._moves.truncate(connection, changes.table, truncate.shard, truncate.lsn)
+            self._truncations.remember(connection, changes.table, truncate)
+        if self._truncations.exist(connection, changes.table):
+            self._truncations.drop_older(connection, stage)
+            self._truncations.forget(connection, changes.table)
+
+    def _move(
+        self, connection: psycopg.Connection, changes: TableChanges, stage: Stage, departed: Stage | None
+    ) -> None:
+        if departed is not None:
+            self._moves.depart(connection, departed)
+        self._moves.arrive(connection, stage)
+        if changes.key and self._moves.waiting(connection, changes.table):
+            self._moves.join(connection, stage)
+        if changes.several:
+            self._moves.wait(connection, stage)
 
     def _refuse(self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]) -> NoReturn:
         """Find the row that the target refuses, by applying halves of the rows without keeping them.

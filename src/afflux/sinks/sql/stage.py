@@ -93,6 +93,12 @@ class Stage:
             "_synced_at = clock_timestamp() FROM {} s WHERE NOT s.deleted AND ({}) AND t._shard = s.shard AND {}"
         ).format(self.target, sql.SQL(", ").join(updates), self.staged, self.any_masked(), self.same_key())
 
+    def count(self) -> sql.Composed:
+        """Count the staged rows that live, and those that are deleted."""
+        return sql.SQL("SELECT count(*) FILTER (WHERE NOT deleted), count(*) FILTER (WHERE deleted) FROM {}").format(
+            self.staged
+        )
+
     def count_incomplete(self) -> sql.Composed:
         """Count the staged rows that came without some values, and that the target does not hold."""
         return sql.SQL(

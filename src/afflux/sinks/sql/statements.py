@@ -52,11 +52,14 @@ STATE: tuple[str, ...] = (
     """CREATE TABLE afflux.contested (
       topology text NOT NULL, target text NOT NULL, shard text NOT NULL,
       lsn bigint NOT NULL, source_ts timestamptz NOT NULL, since timestamptz NOT NULL, version json NOT NULL)""",
+    """CREATE TABLE afflux.truncations (
+      topology text NOT NULL, consumer_group text NOT NULL, target text NOT NULL, shard text NOT NULL,
+      lsn bigint NOT NULL, topics text[] NOT NULL, partitions integer[] NOT NULL, ends bigint[] NOT NULL)""",
     "CREATE INDEX contested_of ON afflux.contested (topology, target)",
     """CREATE TABLE afflux.moves (
-      topology text, target text, shard text, lsn bigint, at timestamptz NOT NULL,
-      unknown text[] NOT NULL, version json NOT NULL,
-      PRIMARY KEY (topology, target, shard, lsn))""",
+      topology text, target text, shard text, lsn bigint, half text CHECK (half IN ('departed', 'arrived')),
+      at timestamptz NOT NULL, unknown text[] NOT NULL, version json NOT NULL,
+      PRIMARY KEY (topology, target, shard, lsn, half))""",
     """CREATE TABLE afflux.dead_letters (
       topology text, consumer_group text, topic text, partition integer, "offset" bigint,
       key bytea, value bytea NOT NULL, headers json NOT NULL, kind text NOT NULL, reason text NOT NULL,
