@@ -1,14 +1,17 @@
 """Has it arrived? What the demo asks the shards and the target while it waits."""
 
-from contextlib import suppress
-
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
 from afflux.demo.load import LastWord
 from afflux.demo.shop import TABLES
 from afflux.sinks.base import TableName
 from afflux.stack import ShardAddress
+
+_REFUSED = """
+SELECT format('an event of %s at offset %s became a dead letter: %s', topic, "offset", reason)
+FROM afflux.dead_letters WHERE state = 'open'
+UNION ALL SELECT format('topic %s is stopped: %s', topic, reason) FROM afflux.tables LIMIT 1"""
 
 
 def source_counts(shard: ShardAddress) -> dict[TableName, int]:
@@ -22,7 +25,7 @@ def target_counts(target: psycopg.Connection) -> dict[tuple[str, TableName], int
     counts: dict[tuple[str, TableName], int] = {}
     for table in TABLES:
         statement = sql.SQL("SELECT _shard, count(*) FROM {} GROUP BY _shard").format(sql.Identifier(*table))
-        with suppress(errors.UndefinedTable):
+        if _is_there(target, str(table)):
             counts.update({(shard, table): count for shard, count in target.execute(statement)})
     return counts
 
@@ -38,6 +41,18 @@ def heard(target: psycopg.Connection, word: LastWord) -> bool:
     statement = sql.SQL("SELECT 1 FROM {} WHERE id = %s AND _shard = %s AND updated_at = %s")
     wanted = [word.key, word.shard, word.updated_at]
     return target.execute(statement.format(sql.Identifier(*word.table)), wanted).fetchone() is not None
+
+
+def refused(target: psycopg.Connection) -> str:
+    """Say what could not be applied and why, the first of it; empty when there is nothing of the kind."""
+    if not _is_there(target, "afflux.tables"):
+        return ""
+    found = target.execute(_REFUSED).fetchone()
+    return str(found[0]) if found else ""
+
+
+def _is_there(target: psycopg.Connection, table: str) -> bool:
+    return target.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone() == (True,)
 
 
 def _count(connection: psycopg.Connection, table: TableName) -> int:

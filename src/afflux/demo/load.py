@@ -16,7 +16,7 @@ from afflux.demo.shop import CUSTOMERS, ORDERS, TABLES, Goods
 from afflux.errors import SourceError
 from afflux.sinks.base import TableName
 
-INSERTED, UPDATED, DELETED, REKEYED = "inserted", "updated", "deleted", "rekeyed"
+INSERTED, UPDATED, DELETED, REKEYED = "inserts", "updates", "deletes", "new keys"
 _ROLLED_BACK = 0.06
 """The share of transactions that are rolled back."""
 _DEBT_SECONDS = 0.5

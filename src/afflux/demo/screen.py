@@ -13,8 +13,8 @@ from rich.text import Text
 
 from afflux.demo.watch import Figures
 
-_QUIET = {"preparing", "waiting"}
-"""Phases of a part that pass too quickly to be worth a line."""
+_QUIET = {"preparing", "waiting", "running"}
+"""Phases of a part in which nothing happens that people would want to know."""
 _LINE_EVERY = 5.0
 """Seconds between two plain lines of figures."""
 
@@ -91,9 +91,9 @@ class Screen:
 
     def part(self, part: str, phase: str) -> None:
         """Show what a part of the stack, or a shard's connector, is doing."""
-        with self._lock:
-            self._phases[part] = phase
         if phase not in _QUIET:
+            with self._lock:
+                self._phases[part] = phase
             self._line(f"  {part}: {phase}" if part else f"  {phase}")
 
     def fetched(self, here: int, wanted: int) -> None:

@@ -14,6 +14,8 @@ from afflux.stack.interrupts import stoppable, undisturbed
 
 _MARK = "demo.lock"
 """Says that the folder is the demo's; held while a demo plays in it."""
+_STATE = "state.json"
+"""Says that there is a stack."""
 
 Report = Callable[[str, str], None]
 """Told (part, phase) of the stack, from several threads."""
@@ -72,7 +74,9 @@ def take_down(folder: Path, *, report: Report) -> None:
     """
     folder = folder.expanduser().resolve()
     _refuse_foreign(folder)
-    if folder.exists():
+    if not (folder / _MARK).exists():
+        report("demo", f"nothing of it is in {folder}")
+    else:
         with locked(folder / _MARK, lambda: _refuse_second(folder)):
             _clear(Stack(folder), purge=True, report=report)
             _leave(folder)
@@ -80,7 +84,8 @@ def take_down(folder: Path, *, report: Report) -> None:
 
 def _clear(stack: Stack, *, purge: bool, report: Report) -> None:
     SinkProcess(stack.folder).stop()
-    stack.down(purge=purge, report=report)
+    if (stack.folder / _STATE).exists():
+        stack.down(purge=purge, report=report)
 
 
 def _leave(folder: Path) -> None:
@@ -90,7 +95,7 @@ def _leave(folder: Path) -> None:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    if (folder / "state.json").exists() and not (folder / _MARK).exists():
+    if (folder / _STATE).exists() and not (folder / _MARK).exists():
         raise UsageError(
             f"{folder} holds a stack that is not the demo's, and the demo begins by removing what is there",
             hint="give the demo a folder of its own with --state",

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from afflux.control import apply_topology
-from afflux.demo.arrival import heard, source_counts, stands, target_counts
+from afflux.demo.arrival import heard, refused, source_counts, stands, target_counts
 from afflux.demo.load import LastWord, Load
 from afflux.demo.outcome import Outcome, freshness
 from afflux.demo.screen import Screen
@@ -121,10 +121,10 @@ class _Story:
             step("go on until the load has had its time")
             self._go_on(max(_LOAD_AFTER, began + self._wishes.seconds - time.monotonic()))
 
-            step("stop the load and wait until all has arrived")
+            step("stop the load, and wait for the rest")
             self._await_last_words(target, self._load.end())
-            lived = time.monotonic() - began
             note(", ".join(f"{count:,} {kind}" for kind, count in self._load.total().items()))
+            lived = time.monotonic() - began
 
             step("compare source and target, row for row")
             results = self._compare(target, addresses.shards)
@@ -174,22 +174,22 @@ class _Story:
     def _kill_sink(self, target: psycopg.Connection, topology: Path) -> None:
         pid = self._sink.pid
         self._sink.kill()
-        self._screen.note(f"killed process {pid}")
+        self._screen.note(f"process {pid} is dead")
         stood = stands(target)
         self._go_on(_DEAD_FOR, sink=False)
         self._sink.start(topology)
-        self._await(lambda: "" if stands(target) > stood else f"process {self._sink.pid} waits for its partitions")
-        self._screen.note(f"process {pid} died, process {self._sink.pid} goes on from the target's positions")
+        self._await(target, lambda: "" if stands(target) > stood else f"{self._sink.pid} waits for its partitions")
+        self._screen.note(f"{pid} died, {self._sink.pid} goes on")
 
     def _compare(self, target: psycopg.Connection, shards: Iterable[ShardAddress]) -> list[Comparison]:
         with ExitStack() as connections:
             sources = {s.name: connections.enter_context(psycopg.connect(s.admin_url, autocommit=True)) for s in shards}
             results = [compare(sources, target, table) for table in TABLES]
-        for result in results:
-            if result.equal:
-                self._screen.note(result.lines()[0])
-            else:
-                self._screen.say(*result.lines())
+        if all(result.equal for result in results):
+            self._screen.note(f"{sum(result.source_rows for result in results):,} rows, all equal")
+        else:
+            self._screen.note("not equal")
+            self._screen.say(*(line for result in results for line in result.lines()))
         return results
 
     # --- waiting --------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class _Story:
             here = sum(min(count, there.get(place, 0)) for place, count in wanted.items())
             return "" if here == sum(wanted.values()) else f"{here:,} of {sum(wanted.values()):,} rows are there"
 
-        self._await(missing)
+        self._await(target, missing)
         self._screen.note(f"{sum(wanted.values()):,} rows")
 
     def _await_last_words(self, target: psycopg.Connection, words: Iterable[LastWord]) -> None:
@@ -214,18 +214,20 @@ class _Story:
             left[:] = [word for word in left if not heard(target, word)]
             return ", ".join(f"{word.shard} {word.table}" for word in left)
 
-        self._await(missing)
+        self._await(target, missing)
 
-    def _await(self, missing: Callable[[], str]) -> None:
+    def _await(self, target: psycopg.Connection, missing: Callable[[], str]) -> None:
         """Wait until nothing is missing, and say meanwhile what is.
 
         Raises:
-            AffluxError: it took too long, or what it depends on has ended.
+            AffluxError: it took too long, an event was refused, or what it depends on has ended.
         """
         give_up = time.monotonic() + _PATIENCE
         while waits_for := missing():
             self._screen.note(waits_for)
             self._go_on(_LOOK_EVERY)
+            if reason := refused(target):
+                raise AffluxError(reason, hint=_look_at(self._stack))
             if time.monotonic() > give_up:
                 raise AffluxError(
                     f"after {_PATIENCE:.0f} s not all has arrived in the target: {waits_for}",

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -88,9 +89,10 @@ class Watch:
         self._thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
-        with psycopg.connect(self._warehouse, autocommit=True) as target:
-            before = self._look(target)
-            while not self._stop.wait(_EVERY):
+        with suppress(psycopg.Error), psycopg.connect(self._warehouse, autocommit=True) as target:
+            before, ends = self._look(target), False
+            while not ends:
+                ends = self._stop.wait(_EVERY)  # and then looks a last time
                 now = self._look(target)
                 self._show(Figures(self._figures(before, now), self._sink.events()))
                 before = now
