@@ -1,5 +1,29 @@
-"""`python -m afflux` is `afflux`."""
+"""The way in: `afflux`, `connectors`, and `python -m afflux`.
 
-from afflux.cli import main
+The commands are imported here and not above, so that Ctrl-C in the second that this takes ends quietly too.
+"""
 
-main()
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run `afflux` and leave the process with its exit code."""
+    _quietly("afflux")
+
+
+def connectors() -> NoReturn:
+    """Run `connectors`, which is `afflux connectors`, and leave the process with its exit code."""
+    _quietly("connectors")
+
+
+def _quietly(name: str) -> NoReturn:
+    try:
+        from afflux import cli  # noqa: PLC0415 - see above
+    except KeyboardInterrupt:
+        sys.exit(130)
+    cli.run_command(cli.app if name == "afflux" else cli.connectors.app, name)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,9 +8,9 @@ import os
 import sys
 from typing import NoReturn
 
-import click
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from afflux import __version__
 from afflux.cli import connectors, demo, run, schema, stack
@@ -39,44 +39,45 @@ def _version(
         raise typer.Exit
 
 
-def main() -> NoReturn:
-    """Run `afflux` and leave the process with its exit code."""
-    _run(app, "afflux")
-
-
-def connectors_main() -> NoReturn:
-    """Run `connectors`, which is `afflux connectors`, and leave the process with its exit code."""
-    _run(connectors.app, "connectors")
-
-
-def _run(commands: typer.Typer, name: str) -> NoReturn:
+def run_command(commands: typer.Typer, name: str) -> NoReturn:
+    """Run a group of commands on the process's arguments, and leave the process with its exit code."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("AFFLUX_DEBUG"))
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         code = commands(args=arguments, prog_name=name, standalone_mode=False)
-    except AffluxError as error:
-        if debug:
-            raise
-        errors.print(f"[bold red]error:[/] {_plain(error.message)}")
-        if error.hint:
-            errors.print(f" [bold]hint:[/] {_plain(error.hint)}")
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("stopped")
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stopped")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:
         if debug:
             raise
-        errors.print(f"[bold red]error:[/] {type(error).__name__}: {_plain(str(error))}")
-        errors.print(" [bold]hint:[/] this is a fault in afflux; run it again with --debug for the traceback")
-        sys.exit(1)
+        sys.exit(_explain(error, name))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception, name: str) -> int:
+    """Say what went wrong and what to do next; give the exit code."""
+    if isinstance(error, AffluxError):
+        message, hint, code = error.message, error.hint, error.exit_code
+    elif isinstance(error, TyperException):
+        message, hint, code = (
+            error.format_message(),
+            f"`{name} --help` and `{name} COMMAND --help` list what there is",
+            2,
+        )
+    else:
+        message = f"{type(error).__name__}: {error}"
+        hint, code = "this is a fault in afflux; run it again with --debug for the traceback", 1
+    _say(f"[bold red]error:[/] {_plain(message)}")
+    if hint:
+        _say(f" [bold]hint:[/] {_plain(hint)}")
+    return code
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
 
 def _plain(text: str) -> str:
