@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from afflux import __version__
+from afflux import __version__, logs
 from afflux.cli import connectors, demo, run, schema, stack
 from afflux.errors import AffluxError
 
@@ -42,6 +42,7 @@ def _version(
 def run_command(commands: typer.Typer, name: str) -> NoReturn:
     """Run a group of commands on the process's arguments, and leave the process with its exit code."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    logs.configure("warning")
     debug = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("AFFLUX_DEBUG"))
     try:
         code = commands(args=arguments, prog_name=name, standalone_mode=False)
