@@ -228,7 +228,7 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
         for shard, at, sequence in meta.filter(pl.col("op") == "t").select(SHARD, LSN, SEQUENCE).iter_rows()
     )
     changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))
-    rows = _rows(changes, reading.columns)
+    rows = _rows(changes, reading.columns, reading.key)
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
     return Decoded(reading.route.table, reading.columns, reading.key, rows, truncates, reading.route.with_shard)
@@ -264,8 +264,9 @@ def _departing(rows: pl.DataFrame, messages: Sequence[Message]) -> pl.Series:
     return rows[SEQUENCE].is_in(departing).alias(DEPARTS)
 
 
-def _rows(changes: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
+def _rows(changes: pl.DataFrame, columns: Sequence[Column], key: Sequence[str]) -> pl.DataFrame:
     deleted = changes["op"] == "d"
+    any_deleted = bool(deleted.any())
     image = changes.select(pl.when(pl.col("op") == "d").then("before").otherwise("after").alias("image"))["image"]
     series = [
         changes[SEQUENCE],
@@ -278,6 +279,9 @@ def _rows(changes: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     ]
     for column in columns:
         values, masked = column.read(image.struct.field(column.field))
+        if any_deleted and column.name not in key:
+            # What a delete says besides the key is made up: zeros, empty texts, defaults (observed).
+            values = values.set(deleted, None)
         series.append(values)
         if masked is not None:
             series.append((masked & ~deleted).alias(unchanged(column.name)))

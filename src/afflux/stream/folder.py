@@ -189,7 +189,8 @@ def _carried(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str])
         rows = rows.with_columns(
             rows[name].gather(source.fill_null(0)).alias(name), source.is_null().alias(unchanged(name))
         )
-    return rows.with_columns(pl.col(MOVED_AT).forward_fill().over(life)).drop(_ROW)
+    # A life's first row says where it came from; what the others had from an earlier round was not the last word.
+    return rows.with_columns(pl.col(MOVED_AT).first().over(life)).drop(_ROW)
 
 
 def _departed(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame | None:

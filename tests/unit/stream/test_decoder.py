@@ -107,6 +107,14 @@ def test_a_type_without_an_exact_form_is_refused_by_name(avro: str, source: str)
         decoder(wire).decode([event])
 
 
+def test_what_a_delete_says_besides_its_key_is_not_taken_for_a_value() -> None:
+    wire = Wire()
+    columns = [ID, column("ref", "string", "UUID", null=False), column("b", "bytes", "BYTEA"), NOTE]
+    event = wire.event("shard0", "public.t", columns, "d", {"id": 7, "ref": "", "b": None, "note": None})
+    (part,) = decoder(wire).decode([event])
+    assert part.rows.select("id", "ref", "b", "note").rows() == [(7, None, None, None)]
+
+
 def test_a_table_that_is_not_declared_is_left_out() -> None:
     wire = Wire()
     event = wire.event("shard0", "audit.log", [ID], "c", {"id": 1})
