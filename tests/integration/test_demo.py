@@ -61,7 +61,7 @@ def play(folder: Path, mark: str, *, interrupt: bool = False) -> Played:
 
 
 def test_a_killed_sink_and_an_added_shard_leave_source_and_target_equal(tmp_path: Path) -> None:
-    played = play(tmp_path / "demo", "go on until")
+    played = play(tmp_path / "demo", "let the load go on")
     assert played.code == 0, played.stderr
     *_, last = played.stdout.splitlines()
     outcome = json.loads(last)

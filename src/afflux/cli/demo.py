@@ -24,15 +24,19 @@ def demo(
         float, typer.Option(min=1, max=100_000, help="Row changes a second, the four shards together.")
     ] = 1_000.0,
 ) -> None:
-    """See the main job done on the real stack, from nothing to a proven copy. It takes about a minute.
+    """See the main job done on the real stack, from nothing to a proven copy.
 
-    Starts three PostgreSQL shards, a warehouse, Kafka, Connect and the registry on this machine (the first time it
-    fetches about 220 MB), sets up a connector a shard, and runs the sink. While rows are inserted, updated and
-    deleted on all shards, a fourth shard is added and the sink is killed and started again. Then source and target
-    are compared row for row, and everything is taken down; Ctrl-C takes it down at any moment.
+    Starts three PostgreSQL shards, a warehouse, Kafka, Connect and the registry
+    on this machine (the first time it fetches about 230 MB), sets up a connector
+    a shard, and runs the sink. While rows are inserted, updated and deleted on
+    all shards, a fourth shard is added, and the sink is killed and started again.
+    Then source and target are compared row for row, and everything is taken down.
+    It takes about a minute. Ctrl-C takes everything down at any moment.
 
-    The last line on standard output is the result as JSON. Exit code 0: source and target are equal; 3: they are
-    not; 1: something failed, and the logs are in the state folder.
+    The last line on standard output is the result as JSON.
+
+    Exit code 0: source and target are equal; 3: they are not; 1: something
+    failed, and the logs are in the state folder.
     """
     from afflux.demo import Wishes, demonstrate, take_down  # noqa: PLC0415 - elsewhere afflux runs without the stack
 

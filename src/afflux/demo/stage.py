@@ -54,6 +54,8 @@ def stage(folder: Path, *, keep: bool, say: Callable[[str], None], report: Repor
     _refuse_foreign(folder)
     with stoppable(), locked(folder / _MARK, lambda: _refuse_second(folder)):
         scene = Scene(Stack(folder))
+        if (folder / _STATE).exists():
+            say("remove what an earlier demo has left")
         _clear(scene.stack, purge=True, report=report)
         try:
             yield scene

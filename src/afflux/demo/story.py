@@ -102,7 +102,7 @@ class _Story:
             target = open_things.enter_context(psycopg.connect(addresses.warehouse_url, autocommit=True))
             self._await_copies(target, addresses.shards)
 
-            step(f"change rows on all shards, for {self._wishes.seconds:.0f} s")
+            step("change rows on all shards")
             since, began, events_before = datetime.now(UTC), time.monotonic(), self._sink.events()
             open_things.callback(self._load.stop)
             for shard in addresses.shards:
@@ -118,7 +118,7 @@ class _Story:
             step("kill the sink (SIGKILL) and start it again")
             self._kill_sink(target, addresses.topology)
 
-            step("go on until the load has had its time")
+            step("let the load go on for a while")
             self._go_on(max(_LOAD_AFTER, began + self._wishes.seconds - time.monotonic()))
 
             step("stop the load, and wait for the rest")
