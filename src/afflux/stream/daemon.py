@@ -11,7 +11,7 @@ import structlog
 
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
-from afflux.errors import Fenced, KafkaError
+from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.monitor import metrics
 from afflux.sinks import make_sink
 from afflux.sinks.base import Partition
@@ -67,12 +67,12 @@ class Daemon:
         self._group = consumer_group(topology, sink)
         self._preparer = Preparer(self._decoder(), self._ends)
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group))
+        self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._discovery: Future[frozenset[str]] | None = None
         self._stop = threading.Event()
         self._reread = threading.Event()
-        self._applied: dict[Partition, int] = {}
         self._held: dict[str, str] = {}
         self._resumption: Future[dict[str, str]] | None = None
         self._next_discovery = self._next_topology = self._next_resumption = 0.0
@@ -117,19 +117,23 @@ class Daemon:
         try:
             while not self._stop.is_set():
                 self._lived = time.monotonic()
-                self._follow_topology()
-                self._follow_topics()
-                self._follow_stops()
-                if ends is None and until_caught_up and self._known:
-                    ends = self._ends(*self._intake.topics)
                 try:
+                    self._follow_topology()
+                    self._follow_topics()
+                    self._follow_stops()
+                    if ends is None and until_caught_up and self._known:
+                        ends = self._ends(*self._intake.topics)
                     events += self._step()
-                except Fenced as fenced:
-                    self._rejoin(fenced)
+                except ServerError as error:
+                    self._rejoin(error)
                 if ends is not None and self._reached(ends):
                     break
             self._pipeline.drain(_REVOKE_SECONDS)
-            events += self._remember()
+            try:
+                events += self._remember()
+            except ServerError as error:
+                _raise_final(error)
+                log.warning("left without the last batch", reason=error.message)
         finally:
             self._beside.shutdown(cancel_futures=True)
             self._pipeline.drop()
@@ -183,7 +187,9 @@ class Daemon:
         if not self._intake.topics:
             return True
         ours = self._intake.assigned
-        if not self._intake.assignments or self._pipeline.oldest is not None or self._intake.gathered():
+        if not self._intake.assignments or self._intake.claiming:
+            return False
+        if self._pipeline.oldest is not None or self._intake.gathered():
             return False
         return all(self._applied.get(p, 0) >= end for p, end in ends.items() if p in ours and p.topic not in self._held)
 
@@ -212,23 +218,23 @@ class Daemon:
             bootstrap_servers=resolve(self._topology.kafka.bootstrap_servers),
             properties=self._kafka_properties,
             group=self._group,
-            on_assign=self._assigned,
+            on_assign=self._pipeline.claim,
+            on_begin=self._applied.update,
             on_revoke=self._revoked,
         )
-
-    def _assigned(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        offsets = self._pipeline.claim(partitions).result()
-        self._applied.update(offsets)
-        return offsets
 
     def _revoked(self, partitions: Sequence[Partition], lost: bool) -> None:
         self._pipeline.drain(0.0 if lost else _REVOKE_SECONDS)
         for partition in partitions:
             self._applied.pop(partition, None)
 
-    def _rejoin(self, fenced: Fenced) -> None:
-        """Another worker has our partitions: drop what is in flight, and join the group anew."""
-        log.warning("fenced", reason=fenced.message)
+    def _rejoin(self, error: ServerError) -> None:
+        """Drop what is in flight and join the group anew, from where the target stands.
+
+        That is right when another worker has our partitions, and when a batch was given up that could not be written.
+        """
+        _raise_final(error)
+        log.warning("fenced" if isinstance(error, Fenced) else "joining anew", reason=error.message)
         self._pipeline.drop()
         topics = self._intake.topics
         self._intake.close()
@@ -299,6 +305,12 @@ class Daemon:
 
     def _decoder(self) -> Decoder:
         return Decoder(self._schema_by_id, Router(self._topology), prefixes(self._topology))
+
+
+def _raise_final(error: ServerError) -> None:
+    """Raise an error that neither waiting nor joining anew will mend."""
+    if not (error.transient or isinstance(error, Fenced)):
+        raise error
 
 
 def _wait(future: "Future[Any]", seconds: float) -> None:

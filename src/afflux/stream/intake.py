@@ -1,7 +1,9 @@
 """Kafka's side of the stream: which partitions are ours, and their messages."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +51,20 @@ class Raw:
         return bool(self.spans)
 
 
+@dataclass(slots=True, eq=False)
+class Claim:
+    """Partitions that the group has given us, while the target is asked for them.
+
+    Iterating gives those that have not been taken away again meanwhile.
+    """
+
+    partitions: frozenset[Partition]
+    offsets: "Future[dict[Partition, int]]" = field(init=False)
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self.partitions)
+
+
 class Intake:
     """A member of the consumer group.
 
@@ -56,7 +72,8 @@ class Intake:
         bootstrap_servers: `host:port`, several with commas.
         properties: any librdkafka property, secrets resolved.
         group: the consumer group.
-        on_assign: takes partitions over; returns the next offset of each.
+        on_assign: begins to take partitions over; gives the next offset of each when it has.
+        on_begin: is told of partitions, and their offsets, when their messages begin to flow.
         on_revoke: is told of partitions that are no longer ours, before anyone else gets them; the
             flag says that they are lost already.
     """
@@ -67,12 +84,15 @@ class Intake:
         bootstrap_servers: str,
         properties: Mapping[str, str],
         group: str,
-        on_assign: Callable[[Sequence[Partition]], Mapping[Partition, int]],
+        on_assign: Callable[[Iterable[Partition]], "Future[dict[Partition, int]]"],
+        on_begin: Callable[[Mapping[Partition, int]], None],
         on_revoke: Callable[[Sequence[Partition], bool], None],
     ) -> None:
         settings = {**_SETTINGS, **properties, "bootstrap.servers": bootstrap_servers, "group.id": group}
         self._consumer = Consumer(settings, logger=_QUIET)
         self._on_assign = on_assign
+        self._on_begin = on_begin
+        self._claims: deque[Claim] = deque()
         self._on_revoke = on_revoke
         self._next: dict[Partition, int] = {}
         self._raw = Raw()
@@ -86,6 +106,11 @@ class Intake:
     def assigned(self) -> frozenset[Partition]:
         """The partitions that are ours now."""
         return frozenset(self._next)
+
+    @property
+    def claiming(self) -> bool:
+        """Whether the target is being asked for partitions."""
+        return bool(self._claims)
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Ask for a set of topics; those that stay go on without a pause."""
@@ -106,7 +131,9 @@ class Intake:
 
         Raises:
             KafkaError: the broker said something that waiting will not mend.
+            SinkError: partitions can't be taken over.
         """
+        self._begin()
         came = self._consumer.consume(num_messages=most, timeout=seconds)
         if self._failed is not None:
             failed, self._failed = self._failed, None
@@ -175,6 +202,8 @@ class Intake:
 
     def close(self) -> None:
         """Leave the group."""
+        for claim in self._claims:
+            claim.partitions = frozenset()
         self._consumer.close()
 
     def _reach(self, partition: Partition, offset: int) -> None:
@@ -200,18 +229,24 @@ class Intake:
         log.warning("kafka", error=error.str(), code=error.name())
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self.assignments += 1
-        ours = [Partition(p.topic, p.partition) for p in partitions]
-        try:
-            offsets = self._on_assign(ours) if ours else {}
-        except BaseException as error:  # noqa: BLE001 - an error must not be lost inside librdkafka's callback
-            self._failed = error
-            consumer.incremental_assign([])
-            return
-        self._next.update(offsets)
-        consumer.incremental_assign([TopicPartition(p.topic, p.number, offsets[p]) for p in ours])
-        consumer.pause([TopicPartition(p.topic, p.number) for p in ours if p.topic in self._held])
-        log.info("partitions assigned", partitions=len(ours), all=len(self._next))
+        # The target may be away for longer than a member may be silent: the callback does not wait for it.
+        consumer.incremental_assign([])
+        claim = Claim(frozenset(Partition(p.topic, p.partition) for p in partitions))
+        claim.offsets = self._on_assign(claim)
+        self._claims.append(claim)
+
+    def _begin(self) -> None:
+        """Let the messages of partitions flow that have been taken over."""
+        while self._claims and self._claims[0].offsets.done():
+            claim = self._claims.popleft()
+            offsets = claim.offsets.result()
+            ours = {partition: offsets[partition] for partition in claim}
+            self._next.update(ours)
+            self._consumer.incremental_assign([TopicPartition(p.topic, p.number, at) for p, at in ours.items()])
+            self._consumer.pause([TopicPartition(p.topic, p.number) for p in ours if p.topic in self._held])
+            self._on_begin(ours)
+            self.assignments += 1
+            log.info("partitions assigned", partitions=len(ours), all=len(self._next))
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._let_go(consumer, partitions, lost=False)
@@ -221,6 +256,9 @@ class Intake:
 
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
         gone = [Partition(p.topic, p.partition) for p in partitions]
+        begun = [TopicPartition(p.topic, p.number) for p in gone if p in self._next]
+        for claim in self._claims:
+            claim.partitions -= frozenset(gone)
         for partition in gone:
             self._next.pop(partition, None)
             self._raw.spans.pop(partition, None)
@@ -230,5 +268,5 @@ class Intake:
             self._on_revoke(gone, lost)
         except BaseException as error:  # noqa: BLE001 - an error must not be lost inside librdkafka's callback
             self._failed = error
-        consumer.incremental_unassign(partitions)
+        consumer.incremental_unassign(begun)
         log.info("partitions revoked", partitions=len(gone), lost=lost, all=len(self._next))

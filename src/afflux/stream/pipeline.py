@@ -8,7 +8,7 @@ Nothing here knows Kafka's groups.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -57,8 +57,12 @@ class Pipeline:
         """Open the sink, waiting for its server as long as it takes."""
         return self._applying.submit(self._patiently, self._open)
 
-    def claim(self, partitions: Sequence[Partition]) -> "Future[dict[Partition, int]]":
-        """Take partitions over, behind the batches in flight."""
+    def claim(self, partitions: Iterable[Partition]) -> "Future[dict[Partition, int]]":
+        """Take partitions over, behind the batches in flight.
+
+        Args:
+            partitions: asked for at each attempt, so that what has been taken away meanwhile is left alone.
+        """
         return self._applying.submit(self._patiently, lambda: self._claim(partitions))
 
     def stopped_tables(self) -> "Future[dict[str, str]]":
@@ -118,8 +122,8 @@ class Pipeline:
         self._sink.open()
         self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
 
-    def _claim(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        offsets = self._sink.claim(partitions)
+    def _claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        offsets = self._sink.claim(wanted) if (wanted := list(partitions)) else {}
         # What another worker had seen to until now is in the target alone.
         self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
         return offsets

@@ -45,15 +45,18 @@ _SESSION = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    # A worker that is frozen or cut off must not keep others out by the locks of its half-done transaction.
     "options": "-c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC -c lock_timeout=30s "
+    "-c idle_in_transaction_session_timeout=15s "
     "-c client_encoding=UTF8 -c client_min_messages=warning",
 }
 
 _LOCKS = 0x0AFF
 """The class of the advisory locks of target tables."""
 
-_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
-"""Errors after which the same batch may go through: other workers were in the way."""
+_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable, pg.IdleInTransactionSessionTimeout)
+"""Errors after which the same batch may go through: other workers were in the way, or this one in theirs."""
 
 _FINAL_AT_LOGIN = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
