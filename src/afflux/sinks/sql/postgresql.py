@@ -106,6 +106,11 @@ class PostgresSink(Sink):
                     self._try(connection, batch, there, alone)
                 except _Contested as contested:
                     alone.add(contested.table)
+                except pg.CardinalityViolation:
+                    # A row that was waiting has met another shard's row of this batch under its key.
+                    if alone >= {changes.table for changes in there}:
+                        raise
+                    alone |= {changes.table for changes in there}
                 except (pg.DataError, pg.IntegrityError) as error:
                     self._refuse(connection, error, there)
                 else:
