@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format lock clean
+.PHONY: help setup demo test check fuzz lint format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: lint ## lint, types, unit and contract tests: under a minute
 test: setup lint ## everything, on the real stack
 	@echo "==> all tests"
 	@$(BIN)/pytest -q
+
+fuzz: $(STAMP) ## property tests with new examples, and many of them
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

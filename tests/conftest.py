@@ -1,5 +1,6 @@
 """What all tests may use. Nothing here needs the network or the JVM parts."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from afflux.stack.settle import AskedPorts, Wishes, settle
 from afflux.stack.starting import start, stop
 from afflux.stack.state import State
 
-# Properties hold whatever the machine is busy with: no example has a deadline.
-settings.register_profile("no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("no deadline")
+# Properties hold whatever the machine is busy with: no example has a deadline. The suite tries the same examples
+# each time, so that what passed once passes again; `make fuzz` draws new ones, and many.
+_CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", derandomize=True, **_CALM)
+settings.register_profile("fuzz", max_examples=500, print_blob=True, **_CALM)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(scope="session")
