@@ -51,5 +51,5 @@ lock: $(STAMP) ## renew requirements.lock, and connectors/jvm.lock (the JVM part
 	@$(BIN)/python -m afflux.stack.lock
 
 clean: ## stop the stack and remove what was made here
-	@test ! -x $(BIN)/afflux || $(BIN)/afflux stack down --purge || true
+	@test ! -x $(BIN)/afflux || { $(BIN)/afflux demo --down; $(BIN)/afflux stack down --purge; } || true
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
