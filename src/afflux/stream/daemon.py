@@ -74,6 +74,8 @@ class Daemon:
         self._stop = threading.Event()
         self._reread = threading.Event()
         self._held: dict[str, str] = {}
+        self._broker_away = ""
+        """What the broker said when it was last asked in vain; empty when it answers."""
         self._resumption: Future[dict[str, str]] | None = None
         self._next_discovery = self._next_topology = self._next_resumption = 0.0
         self._lived = time.monotonic()
@@ -93,9 +95,9 @@ class Daemon:
 
     def ready(self) -> str:
         """Say why nothing moves at present; empty when it does."""
-        if self._pipeline.waiting_for:
-            return self._pipeline.waiting_for
-        return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
+        if waiting := self._pipeline.waiting_for or self._broker_away:
+            return waiting
+        return """" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
     @property
     def stopped(self) -> dict[str, str]:
@@ -261,8 +263,10 @@ class Daemon:
             except KafkaError as error:
                 if not error.transient:
                     raise
+                self._broker_away = error.message
                 log.warning("waiting", reason=error.message)
                 return
+            self._broker_away = ""
             if topics != self._intake.topics:
                 log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
                 self._intake.subscribe(topics)
