@@ -13,6 +13,7 @@ The tree:
     │   ├── KafkaError          the broker
     │   └── SinkError           the target
     │       ├── Fenced          another worker holds these positions now
+    │       ├── Overtaken       dead letters are no longer as a batch takes them to be
     │       └── RefusedError    the target refuses one row for its values
     ├── DecodeError             bytes that are not the event they should be
     ├── PoisonError             events that can never be applied: they become dead letters
@@ -91,6 +92,10 @@ class SinkError(ServerError):
 
 class Fenced(SinkError):  # noqa: N818 - a state one is in, the field's own word
     """Another worker has claimed these positions: nothing was written, and nothing may be."""
+
+
+class Overtaken(SinkError):  # noqa: N818 - a state one is in
+    """Dead letters that a batch counts on as open have been replayed, superseded or discarded meanwhile: nothing was written."""
 
 
 class RefusedError(SinkError):

@@ -1,129 +1,31 @@
 """What every sink promises, tried on each."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import dict_row
 
 from afflux.errors import Fenced, RefusedError, SinkError, TableError
 from afflux.sinks.base import (
     DELETED,
-    LSN,
     MOVED_AT,
-    SEQUENCE,
-    SHARD,
-    SOURCE_TS,
     Batch,
     Partition,
-    Sink,
     Span,
     TableChanges,
     TableName,
     TargetColumn,
     Truncate,
-    unchanged,
 )
-from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.sql.postgresql import PostgresSink
 from afflux.stream.folder import fold
 from afflux.types.postgres import PgType, pg_type
 from histories import Shard, decoded, histories, shown
-
-_numbers = itertools.count()
-ZERO = Partition("shard0.public.t", 0)
-ONE = Partition("shard1.public.t", 0)
-META = {SHARD: pl.String, LSN: pl.Int64, SOURCE_TS: pl.Int64, DELETED: pl.Boolean}
-ID, NOTE = TargetColumn("id", pg_type("INT4")), TargetColumn("note", pg_type("TEXT"))
-
-
-class Target(Protocol):
-    """A warehouse, with as many workers as a test wants."""
-
-    schema: str
-
-    def sink(self) -> Sink: ...
-    def rows(self, table: TableName) -> list[dict[str, Any]]: ...
-
-
-class MemoryTarget:
-    def __init__(self) -> None:
-        self.schema = "public"
-        self._memory = Memory()
-
-    def sink(self) -> Sink:
-        return MemorySink(self._memory)
-
-    def rows(self, table: TableName) -> list[dict[str, Any]]:
-        rows = self._memory.rows(table)
-        return [rows[key] for key in sorted(rows)]
-
-
-class PostgresTarget:
-    def __init__(self, url: str) -> None:
-        self.schema = f"contract_{next(_numbers)}"
-        self._url = url
-        self._sinks: list[Sink] = []
-
-    def sink(self) -> Sink:
-        sink = PostgresSink(name="warehouse", url=self._url, topology=self.schema, group="g")
-        sink.open()
-        self._sinks.append(sink)
-        return sink
-
-    def rows(self, table: TableName) -> list[dict[str, Any]]:
-        with psycopg.connect(self._url, row_factory=dict_row) as connection:
-            return connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        for sink in self._sinks:
-            sink.close()
-
-
-@pytest.fixture(params=["memory", "postgresql"])
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    if request.param == "memory":
-        yield MemoryTarget()
-        return
-    made = PostgresTarget(request.getfixturevalue("warehouse_url"))
-    yield made
-    made.close()
-
-
-def changes(
-    target: Target,
-    rows: list[tuple[Any, ...]],
-    columns: tuple[TargetColumn, ...] = (ID, NOTE),
-    *,
-    masked: dict[str, list[bool]] | None = None,
-    truncates: tuple[Truncate, ...] = (),
-) -> TableChanges:
-    """Rows are (shard, lsn, deleted, *values); the source's commit time is the LSN in seconds."""
-    schema = {**META, **{c.name: c.type.dtype for c in columns}}
-    data = [(shard, lsn, lsn * 1_000_000, deleted, *values) for shard, lsn, deleted, *values in rows]
-    frame = (
-        pl.DataFrame(data, schema=schema, orient="row")
-        .with_columns(pl.lit(None, pl.Int64).alias(MOVED_AT))
-        .with_row_index(SEQUENCE)
-    )
-    for name, mask in (masked or {}).items():
-        frame = frame.with_columns(pl.Series(unchanged(name), mask))
-    return TableChanges(TableName(target.schema, "t"), columns, ("id",), frame, truncates)
-
-
-def batch(start: int, *tables: TableChanges, partition: Partition = ZERO, end: int | None = None) -> Batch:
-    return Batch({partition: Span(start, start + 1 if end is None else end)}, tables)
-
-
-def content(target: Target, *names: str) -> list[tuple[Any, ...]]:
-    rows = target.rows(TableName(target.schema, "t"))
-    return [tuple(row[name] for name in names or ("id", "note", "_shard")) for row in rows]
+from targets import ID, META, NOTE, ONE, ZERO, PostgresTarget, Target, batch, changes, content, numbers
 
 
 def test_a_partition_never_seen_stands_at_0_and_a_restart_goes_on_where_the_target_stands(target: Target) -> None:
@@ -236,7 +138,7 @@ def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
     target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
 ) -> None:
     shards, events = history
-    table = TableName(target.schema, f"t{next(_numbers)}")
+    table = TableName(target.schema, f"t{next(numbers)}")
     partition = Partition(table.name, 0)
     sink = target.sink()
     sink.claim([partition])
@@ -259,7 +161,7 @@ def test_with_several_partitions_any_order_between_them_leaves_the_target_equal(
     target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
 ) -> None:
     shards, events = history
-    table = TableName(target.schema, f"t{next(_numbers)}")
+    table = TableName(target.schema, f"t{next(numbers)}")
     places = {(s.name, n): Partition(f"{s.name}.{table.name}", n) for s in shards for n in range(3)}
     ends = {p: sum(1 for e in events if places[e["shard"], e["partition"]] == p) for p in places.values()}
     at = dict.fromkeys(places.values(), 0)

@@ -8,11 +8,10 @@ import structlog
 import typer
 
 from afflux import faults, logs
-from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption
-from afflux.errors import AffluxError, UsageError
+from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption, choose_sink
+from afflux.errors import AffluxError
 from afflux.monitor.health import HealthServer
 from afflux.stream.daemon import Daemon
-from afflux.topology.model import Sink, Topology
 from afflux.topology.watch import Watched
 
 log = structlog.get_logger()
@@ -39,7 +38,7 @@ def run(
     faults.arm(os.environ.get(faults.VARIABLE, ""))
     follows = Watched(topology)
     declared = follows.load()
-    chosen = _choose(declared, sink)
+    chosen = choose_sink(declared, sink)
     daemon = Daemon(declared, chosen, follows=follows)
     health = HealthServer(host, port, daemon.alive, daemon.ready)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,13 +57,3 @@ def run(
             f"{len(daemon.stopped)} topic(s) could not be read to their end; {topic}: {reason}",
             hint="mend the cause, then `afflux tables resume`",
         )
-
-
-def _choose(topology: Topology, name: str) -> Sink:
-    named = {sink.name: sink for sink in topology.sinks}
-    if not name and len(named) == 1:
-        return topology.sinks[0]
-    if name not in named:
-        given = f"no sink {name!r} in the topology" if name else "the topology has several sinks"
-        raise UsageError(given, hint=f"give one with --sink: {', '.join(named)}")
-    return named[name]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -18,6 +19,11 @@ def show_data(data: Any, output: Output) -> None:
         typer.echo(json.dumps(data, indent=2, default=str))
     else:
         typer.echo(yaml.safe_dump(json.loads(json.dumps(data, default=str)), sort_keys=False), nl=False)
+
+
+def moment(time: datetime | None) -> str:
+    """Write a time for people: to the second, in UTC."""
+    return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -22,6 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 from afflux.errors import KafkaError
 
 REQUEST_SECONDS = 10.0
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+"""The id of all zeros, in Kafka's base64: the broker has none."""
 
 # librdkafka tells of a broker that is away on its own log too; the errors raised here say it once.
 QUIET = logging.getLogger("afflux.librdkafka")
@@ -90,23 +92,60 @@ class Topics:
             )
         return found
 
+    def ids(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the broker's ids of those of the named topics that exist; a broker that has no ids gives none."""
+        wanted = sorted(set(names))
+        if not wanted:
+            return {}
+        described = self._ask(
+            "describe topics",
+            lambda: self._admin.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_SECONDS),
+        )
+        missing = confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
+        answers = {name: self._result(f"describe topic {name}", f, fine=missing) for name, f in described.items()}
+        ids = {name: str(answer.topic_id) for name, answer in answers.items() if answer is not None}
+        return {name: of for name, of in ids.items() if of != _NO_ID}
+
     def end_offsets(self, names: Iterable[str]) -> dict[tuple[str, int], int]:
         """Return the read-committed end of each partition of topics, by topic and partition number."""
+        return self._offsets(names, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library leaves it without types
+
+    def ranges(self, names: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return the first offset that each partition of topics holds, and its read-committed end."""
+        wanted = set(names)
+        starts = self._offsets(wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # likewise
+        ends = self.end_offsets(wanted)
+        return {place: (start, ends[place]) for place, start in starts.items() if place in ends}
+
+    def offsets_at(self, names: Iterable[str], milliseconds: int) -> dict[tuple[str, int], int]:
+        """Return the first offset of each partition of topics that was written at a time or later.
+
+        Args:
+            names: the topics.
+            milliseconds: the time, since 1970.
+
+        Returns:
+            By topic and partition number; partitions in which nothing was written since are left out.
+        """
+        found = self._offsets(names, OffsetSpec.for_timestamp(milliseconds))
+        return {place: offset for place, offset in found.items() if offset >= 0}
+
+    def _offsets(self, names: Iterable[str], spec: OffsetSpec) -> dict[tuple[str, int], int]:
         described = self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS)).topics
         wanted = {
-            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library leaves it without types
+            TopicPartition(name, number): spec
             for name in sorted(set(names) & described.keys())
             for number in described[name].partitions
         }
         if not wanted:
             return {}
         futures = self._ask(
-            "read ends of topics",
+            "read offsets of topics",
             lambda: self._admin.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
             ),
         )
-        return {(p.topic, p.partition): self._result("read ends", future).offset for p, future in futures.items()}
+        return {(p.topic, p.partition): self._result("read offsets", future).offset for p, future in futures.items()}
 
     def create(self, topics: Sequence[Topic]) -> None:
         """Make topics; those that exist are left as they are."""

@@ -6,7 +6,7 @@ A sink keeps its own state beside its data: where it stands in each partition, a
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import polars as pl
@@ -38,6 +38,24 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
+
+
+class LetterId(NamedTuple):
+    """Where an event was read; a dead letter is known by it. Written `topic:partition:offset`."""
+
+    partition: Partition
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition.topic}:{self.partition.number}:{self.offset}"
+
+    def is_before(self, other: "LetterId") -> bool:
+        """Tell whether the event came before another one of its key.
+
+        The events of a key are in one partition; they are in several only where a topic has been given more
+        partitions, and then those of the others are the older ones.
+        """
+        return self.partition != other.partition or self.offset < other.offset
 
 
 class Span(NamedTuple):
@@ -123,7 +141,7 @@ class DeadLetter:
         key: the key's bytes, if it has one.
         value: the event's bytes.
         headers: its headers.
-        kind: what is wrong, in a word or two; `held` for one that needs an earlier one's values.
+        kind: what is wrong, in a word or two; `HELD` for one that needs an earlier one's values.
         reason: the error's text.
         superseded: whether a later event of the key has made it irrelevant already.
     """
@@ -137,12 +155,37 @@ class DeadLetter:
     reason: str
     superseded: bool = False
 
+    @property
+    def id(self) -> LetterId:
+        """What it is known by."""
+        return LetterId(self.partition, self.offset)
+
+    @property
+    def event_key(self) -> "EventKey | None":
+        """Its key, None where it has none that could be one."""
+        return event_key(self.partition.topic, self.key)
+
+
+HELD = "held"
+"""The kind of a dead letter that is in order itself, and waits for an earlier one of its key."""
+
+WIRE_HEADER = 5
+"""Bytes before the body of a message: a zero, and the schema's id (the Confluent wire format)."""
+
 
 class EventKey(NamedTuple):
-    """The key of events: a topic, and a key's bytes."""
+    """The key of events: a topic, and a key's bytes behind the schema's id.
+
+    A key's new schema, such as that of an integer which has become a bigint, changes the id alone.
+    """
 
     topic: str
     key: bytes
+
+
+def event_key(topic: str, key: bytes | None) -> EventKey | None:
+    """Give an event's key; None where it has none, or bytes that no key has."""
+    return EventKey(topic, key[WIRE_HEADER:]) if key is not None and len(key) > WIRE_HEADER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +196,29 @@ class Batch:
         spans: how positions move.
         tables: the net effect a target table.
         dead: the events that are left out of it.
-        superseded: keys whose open dead letters no longer matter, for the batch says all of their rows.
-        replayed: dead letters (partition, offset) that the batch applies.
+        superseded: keys of which the batch says all of the row, and where the event is that does: open dead
+            letters before it no longer matter.
+        truncated: partitions with a truncate, and its offset: open dead letters before it no longer matter.
+        awaited: keys of which the batch leaves events out, for they wait behind an open dead letter, and
+            where the first of them is: that letter has to be open still.
+        replayed: dead letters that are tried again, and have to be open still; the batch applies those which
+            are not in `dead`.
         events: how many events were folded into it.
     """
 
     spans: Mapping[Partition, Span]
     tables: tuple[TableChanges, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
-    superseded: frozenset[EventKey] = frozenset()
-    replayed: frozenset[tuple[Partition, int]] = frozenset()
+    superseded: Mapping[EventKey, LetterId] = field(default_factory=dict)
+    truncated: Mapping[Partition, int] = field(default_factory=dict)
+    awaited: Mapping[EventKey, LetterId] = field(default_factory=dict)
+    replayed: frozenset[LetterId] = frozenset()
     events: int = 0
+
+    def supersedes(self, letter: LetterId, key: EventKey | None) -> bool:
+        """Tell whether the batch makes an earlier dead letter irrelevant."""
+        said = self.superseded.get(key) if key is not None else None
+        return self.truncated.get(letter.partition, -1) > letter.offset or (said is not None and letter.is_before(said))
 
 
 class Sink(ABC):
@@ -180,11 +235,18 @@ class Sink(ABC):
         """
 
     @abstractmethod
-    def claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    def claim(
+        self, partitions: Iterable[Partition], topic_ids: Mapping[str, str] | None = None
+    ) -> dict[Partition, int]:
         """Take partitions over from whoever had them, and return the next offset of each.
 
         From now on a batch of any other worker on one of these partitions is refused.
         A partition never seen before stands at 0.
+
+        Args:
+            partitions: which.
+            topic_ids: the broker's ids of their topics. They are remembered with positions that have none yet;
+                `recreated` tells which differ.
 
         Raises:
             SinkError: the target did not answer.
@@ -198,14 +260,23 @@ class Sink(ABC):
 
         Raises:
             Fenced: another worker has claimed one of the partitions since; nothing was written.
+            Overtaken: a dead letter that the batch counts on is open no more; nothing was written.
             RefusedError: a row's values are refused; nothing was written.
             TableError: a table can't be written at all; nothing was written.
             SinkError: nothing was written, or (when `transient`) it is not known; apply it again.
         """
 
     @abstractmethod
-    def open_dead_letters(self) -> frozenset[EventKey]:
-        """Give the keys that have dead letters which are open: neither superseded, replayed nor discarded."""
+    def recreated(self, topic_ids: Mapping[str, str]) -> frozenset[str]:
+        """Give those of some topics whose positions are in another topic of the same name, by the broker's ids."""
+
+    @abstractmethod
+    def rewound(self) -> frozenset[Partition]:
+        """Give the partitions whose positions a person has changed, and that nobody has claimed since."""
+
+    @abstractmethod
+    def open_dead_letters(self) -> dict[LetterId, EventKey]:
+        """Give the dead letters with a key which are open: neither superseded, replayed nor discarded."""
 
     @abstractmethod
     def stop_table(self, topic: str, reason: str) -> None:

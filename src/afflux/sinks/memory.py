@@ -3,8 +3,11 @@
 Several sinks may share one `Memory`, as several workers share one warehouse.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from afflux.errors import Fenced, TableError
@@ -17,6 +20,7 @@ from afflux.sinks.base import (
     Batch,
     DeadLetter,
     EventKey,
+    LetterId,
     Partition,
     Sink,
     TableChanges,
@@ -24,10 +28,22 @@ from afflux.sinks.base import (
     Truncate,
     unchanged,
 )
+from afflux.sinks.letters import close, concerns
+from afflux.sinks.state import REWOUND, LetterState
 
 Row = dict[str, Any]
 Versions = dict[tuple[Any, ...], dict[str, Row]]
 """By key, each shard's version of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A dead letter, and what has become of it."""
+
+    letter: DeadLetter
+    state: LetterState
+    first_seen: datetime
+    last_seen: datetime
 
 
 @dataclass
@@ -40,9 +56,12 @@ class Memory:
     """Events that came from another key before its delete did."""
     offsets: dict[Partition, int] = field(default_factory=dict)
     epochs: dict[Partition, int] = field(default_factory=dict)
-    dead: dict[tuple[Partition, int], DeadLetter] = field(default_factory=dict)
-    """The open dead letters."""
+    owners: dict[Partition, str] = field(default_factory=dict)
+    topic_ids: dict[Partition, str] = field(default_factory=dict)
+    letters: dict[LetterId, KeptLetter] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held for the length of a transaction."""
 
     truncations: list[tuple[TableName, Truncate]] = field(default_factory=list)
     """Truncates that older rows may still come after."""
@@ -57,6 +76,22 @@ class Memory:
             if versions:
                 shown[key] = max(versions.values(), key=lambda row: (row["_source_ts"], row["_shard"]))
         return shown
+
+    @property
+    def dead(self) -> dict[LetterId, DeadLetter]:
+        """The open dead letters."""
+        return {at: kept.letter for at, kept in self.letters.items() if kept.state is LetterState.OPEN}
+
+    def set_state(self, letters: Iterable[LetterId], state: LetterState) -> None:
+        """Say what has become of dead letters."""
+        now = datetime.now(UTC)
+        self.letters.update({at: replace(self.letters[at], state=state, last_seen=now) for at in letters})
+
+    def copied(self) -> dict[str, Any]:
+        """Copy what a transaction may change, to go back to when it fails."""
+        copies = {name: copy(value) for name, value in vars(self).items() if name != "lock"}
+        tables = {table: {key: dict(row) for key, row in rows.items()} for table, rows in self.tables.items()}
+        return {**copies, "tables": tables}
 
 
 class MemorySink(Sink):
@@ -73,17 +108,32 @@ class MemorySink(Sink):
     def close(self) -> None:
         """See `Sink.close`."""
 
-    def claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    def claim(
+        self, partitions: Iterable[Partition], topic_ids: Mapping[str, str] | None = None
+    ) -> dict[Partition, int]:
         """See `Sink.claim`."""
-        offsets = {}
-        for partition in partitions:
-            self._epochs[partition] = self._memory.epochs[partition] = self._memory.epochs.get(partition, 0) + 1
-            offsets[partition] = self._memory.offsets.setdefault(partition, 0)
+        memory, offsets = self._memory, {}
+        with memory.lock:
+            for partition in partitions:
+                self._epochs[partition] = memory.epochs[partition] = memory.epochs.get(partition, 0) + 1
+                memory.owners[partition] = self.name
+                if (topic_ids or {}).get(partition.topic):
+                    memory.topic_ids.setdefault(partition, (topic_ids or {})[partition.topic])
+                offsets[partition] = memory.offsets.setdefault(partition, 0)
         return offsets
 
-    def open_dead_letters(self) -> frozenset[EventKey]:
+    def recreated(self, topic_ids: Mapping[str, str]) -> frozenset[str]:
+        """See `Sink.recreated`."""
+        known = self._memory.topic_ids.items()
+        return frozenset(p.topic for p, of in known if topic_ids.get(p.topic) and topic_ids[p.topic] != of)
+
+    def rewound(self) -> frozenset[Partition]:
+        """See `Sink.rewound`."""
+        return frozenset(partition for partition, owner in self._memory.owners.items() if owner.startswith(REWOUND))
+
+    def open_dead_letters(self) -> dict[LetterId, EventKey]:
         """See `Sink.open_dead_letters`."""
-        return frozenset(_event_key(letter) for letter in self._memory.dead.values() if letter.key is not None)
+        return {at: key for at, letter in self._memory.dead.items() if (key := letter.event_key) is not None}
 
     def stop_table(self, topic: str, reason: str) -> None:
         """See `Sink.stop_table`."""
@@ -96,28 +146,45 @@ class MemorySink(Sink):
     def apply(self, batch: Batch) -> None:
         """See `Sink.apply`."""
         memory = self._memory
+        with memory.lock:
+            before = memory.copied()
+            try:
+                self._apply(batch)
+            except BaseException:
+                vars(memory).update(before)
+                raise
+
+    def _apply(self, batch: Batch) -> None:
+        memory = self._memory
         if any(memory.epochs.get(p) != self._epochs.get(p) for p in batch.spans):
             raise Fenced("another worker has claimed a partition of this batch")
         if batch.spans and all(memory.offsets[p] == span.end for p, span in batch.spans.items()):
             return
         if any(memory.offsets[p] != span.start for p, span in batch.spans.items()):
             raise Fenced("a position was changed by somebody else")
+        still_open = {at: letter.event_key for at, letter in memory.dead.items()}
+        closed = close(batch, {at: key for at, key in still_open.items() if concerns(batch, at, key)})
         for changes in batch.tables:
             _write(memory, changes)
-        gone = [at for at, letter in memory.dead.items() if _event_key(letter) in batch.superseded]
-        for at in [*gone, *batch.replayed]:
-            memory.dead.pop(at, None)
-        memory.dead.update(
-            {(letter.partition, letter.offset): letter for letter in batch.dead if not letter.superseded}
-        )
+        memory.set_state(closed.superseded, LetterState.SUPERSEDED)
+        memory.set_state(closed.applied, LetterState.REPLAYED)
+        for letter in batch.dead:
+            _keep(memory, letter)
         memory.offsets.update({p: span.end for p, span in batch.spans.items()})
-        memory.truncations = [
-            (name, t) for name, t in memory.truncations if any(memory.offsets.get(p, 0) < end for p, end in t.until)
-        ]
+        memory.truncations = [(name, t) for name, t in memory.truncations if _may_come(memory, t)]
 
 
-def _event_key(letter: DeadLetter) -> EventKey:
-    return EventKey(letter.partition.topic, letter.key or b"")
+def _may_come(memory: Memory, truncate: Truncate) -> bool:
+    """Tell whether rows older than a truncate may still come, by a partition or from the dead letters."""
+    dead = any(letter.partition == p and letter.offset < end for p, end in truncate.until for letter in memory.dead)
+    return dead or any(memory.offsets.get(p, 0) < end for p, end in truncate.until)
+
+
+def _keep(memory: Memory, letter: DeadLetter) -> None:
+    now = datetime.now(UTC)
+    first = memory.letters[letter.id].first_seen if letter.id in memory.letters else now
+    state = LetterState.SUPERSEDED if letter.superseded else LetterState.OPEN
+    memory.letters[letter.id] = KeptLetter(letter, state, first, now)
 
 
 def _write(memory: Memory, changes: TableChanges) -> None:

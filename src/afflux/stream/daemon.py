@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -14,14 +14,16 @@ from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.monitor import metrics
 from afflux.sinks import make_sink
-from afflux.sinks.base import Partition
+from afflux.sinks.base import Partition, Span
+from afflux.stream import astray
+from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Intake
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
 from afflux.stream.router import Router
-from afflux.stream.subscription import prefixes, wanted_topics
-from afflux.topology.model import PostgresSink, Topology
+from afflux.stream.subscription import Declared, prefixes, wanted_topics
+from afflux.topology.model import OnError, PostgresSink, Topology
 from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve
 
@@ -31,7 +33,8 @@ _POLL_SECONDS = 0.05
 _POLL_MESSAGES = 10_000
 _DISCOVER_SECONDS = 3.0
 _TOPOLOGY_SECONDS = 10.0
-_RESUME_SECONDS = 3.0
+_LOOK_SECONDS = 3.0
+"""How often the target is asked what people want; two small statements."""
 _REVOKE_SECONDS = 30.0
 _QUIET_WAIT_SECONDS = 10.0
 """How long a wait may last before partitions are paused and polling goes on, to keep the membership."""
@@ -65,19 +68,22 @@ class Daemon:
         self._schema_by_id = registry.schema
         self._latest_schema = registry.latest_schema
         self._group = consumer_group(topology, sink)
-        self._preparer = Preparer(self._decoder(), self._ends)
-        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group))
+        self._declared = Declared(topology)
+        self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error))
+        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of)
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
-        self._discovery: Future[frozenset[str]] | None = None
+        self._discovery: Future[tuple[frozenset[str], dict[str, str]]] | None = None
+        self._topic_ids: dict[str, str] = {}
+        self._suspects: set[str] = set()
         self._stop = threading.Event()
         self._reread = threading.Event()
-        self._held: dict[str, str] = {}
+        self._held: set[str] = set()
         self._broker_away = ""
         """What the broker said when it was last asked in vain; empty when it answers."""
-        self._resumption: Future[dict[str, str]] | None = None
-        self._next_discovery = self._next_topology = self._next_resumption = 0.0
+        self._looking: Future[frozenset[Partition]] | None = None
+        self._next_discovery = self._next_topology = self._next_look = 0.0
         self._lived = time.monotonic()
 
     def stop(self) -> None:
@@ -97,12 +103,12 @@ class Daemon:
         """Say why nothing moves at present; empty when it does."""
         if waiting := self._pipeline.waiting_for or self._broker_away:
             return waiting
-        return """" if self._intake.assignments else "waiting for the consumer group to assign partitions"
+        return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
     @property
     def stopped(self) -> dict[str, str]:
         """The topics that are not read on, with the reasons."""
-        return dict(self._held)
+        return dict(self._preparer.stopped)
 
     def run(self, *, until_caught_up: bool = False) -> int:
         """Run until stopped, or until what was there at the start is in the target.
@@ -122,7 +128,7 @@ class Daemon:
                 try:
                     self._follow_topology()
                     self._follow_topics()
-                    self._follow_stops()
+                    self._follow_people()
                     if ends is None and until_caught_up and self._known:
                         ends = self._ends(*self._intake.topics)
                     events += self._step()
@@ -221,14 +227,28 @@ class Daemon:
             properties=self._kafka_properties,
             group=self._group,
             on_assign=self._pipeline.claim,
-            on_begin=self._applied.update,
+            on_begin=self._claimed,
             on_revoke=self._revoked,
+            on_astray=self._astray,
         )
+
+    def _claimed(self, offsets: Mapping[Partition, int]) -> None:
+        self._applied.update(offsets)
+        # What an earlier look has seen of these partitions is over.
+        self._looking = None
 
     def _revoked(self, partitions: Sequence[Partition], lost: bool) -> None:
         self._pipeline.drain(0.0 if lost else _REVOKE_SECONDS)
         for partition in partitions:
             self._applied.pop(partition, None)
+
+    def _astray(self, partition: Partition, offset: int) -> None:
+        if partition.topic not in self._preparer.stopped:
+            try:
+                holds = self._topics.ranges([partition.topic]).get(partition)
+            except KafkaError:
+                holds = None
+            self._preparer.stop(astray.out_of_range(partition, offset, Span(*holds) if holds else None))
 
     def _rejoin(self, error: ServerError) -> None:
         """Drop what is in flight and join the group anew, from where the target stands.
@@ -241,6 +261,7 @@ class Daemon:
         topics = self._intake.topics
         self._intake.close()
         self._applied.clear()
+        self._held.clear()
         self._stop.wait(random.uniform(0.1, 2.0))  # noqa: S311 - jitter
         self._intake = self._join()
         self._intake.subscribe(topics)
@@ -259,7 +280,7 @@ class Daemon:
             discovery, self._discovery = self._discovery, None
             self._next_discovery = time.monotonic() + _DISCOVER_SECONDS
             try:
-                topics = discovery.result()
+                topics, ids = discovery.result()
             except KafkaError as error:
                 if not error.transient:
                     raise
@@ -267,29 +288,51 @@ class Daemon:
                 log.warning("waiting", reason=error.message)
                 return
             self._broker_away = ""
+            known = self._topic_ids
+            self._suspects |= {topic for topic, of in ids.items() if of != known.get(topic, of)}
             if topics != self._intake.topics:
                 log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
                 self._intake.subscribe(topics)
 
-    def _discover(self, topology: Topology) -> frozenset[str]:
-        return wanted_topics(topology, self._topics.names())
+    def _discover(self, topology: Topology) -> tuple[frozenset[str], dict[str, str]]:
+        topics = wanted_topics(topology, self._topics.names())
+        return topics, self._topics.ids(topics)
 
-    def _follow_stops(self) -> None:
-        """Hold the topics that can't be read on; ask the target now and then whether a person has resumed them."""
-        for topic in self._preparer.stopped.keys() - self._held.keys():
+    def _ids_of(self, topics: Collection[str]) -> dict[str, str]:
+        ids = self._topics.ids(topics)
+        self._topic_ids = {**self._topic_ids, **ids}
+        return ids
+
+    def _follow_people(self) -> None:
+        """Hold the topics that can't be read on or that a person has stopped, and read on those that are resumed.
+
+        Raises:
+            Fenced: a person has changed positions of ours.
+        """
+        stopped = self._preparer.stopped
+        for topic in stopped.keys() - self._held:
             self._intake.hold(topic)
-            self._held[topic] = self._preparer.stopped[topic]
+            self._held.add(topic)
+        for topic in self._held - stopped.keys():
+            self._read_on(topic)
         metrics.STOPPED.set(len(self._held))
-        if self._held and self._resumption is None and time.monotonic() >= self._next_resumption:
-            self._resumption = self._pipeline.stopped_tables()
-        if self._resumption is None or not self._resumption.done():
-            return
-        still, self._resumption = self._resumption.result(), None
-        self._next_resumption = time.monotonic() + _RESUME_SECONDS
-        for topic in (self._held.keys() & self._pipeline.remembered) - still.keys():
-            del self._held[topic]
-            self._preparer.resume(topic)
-            self._intake.release(topic, self._applied)
+        if self._looking is None and time.monotonic() >= self._next_look:
+            self._looking, self._suspects = self._pipeline.look(self._suspects), set()
+        if self._looking is not None and self._looking.done():
+            looking, self._looking = self._looking, None
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            rewound = looking.result() & self._intake.assigned
+            if rewound:
+                raise Fenced(f"somebody has changed the positions of {len(rewound)} partition(s)")
+
+    def _read_on(self, topic: str) -> None:
+        """Read a topic on from where the target stands now; a person may have changed that."""
+        claiming = self._pipeline.claim([p for p in self._intake.assigned if p.topic == topic])
+        self._keep_place(claiming)
+        if claiming.done() and topic not in self._preparer.stopped:
+            self._held.discard(topic)
+            self._claimed(claiming.result())
+            self._intake.release(topic, claiming.result())
 
     def _follow_topology(self) -> None:
         if self._follows is None or not (self._reread.is_set() or time.monotonic() >= self._next_topology):
@@ -300,9 +343,13 @@ class Daemon:
         if topology is None:
             return
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
-        self._topology = topology
+        self._topology, self._declared = topology, Declared(topology)
         self._preparer.decoder = self._decoder()
         self._next_discovery = 0.0
+
+    def _on_error(self, topic: str) -> OnError:
+        table = self._declared.table_of(topic)
+        return OnError() if table is None else table.on_error
 
     def _ends(self, *topics: str) -> dict[Partition, int]:
         return {Partition(*p): end for p, end in self._topics.end_offsets(topics).items()}

@@ -76,6 +76,7 @@ class Intake:
         on_begin: is told of partitions, and their offsets, when their messages begin to flow.
         on_revoke: is told of partitions that are no longer ours, before anyone else gets them; the
             flag says that they are lost already.
+        on_astray: is told of partitions that don't hold the offset which is to be read next, and of that offset.
     """
 
     def __init__(
@@ -87,11 +88,13 @@ class Intake:
         on_assign: Callable[[Iterable[Partition]], "Future[dict[Partition, int]]"],
         on_begin: Callable[[Mapping[Partition, int]], None],
         on_revoke: Callable[[Sequence[Partition], bool], None],
+        on_astray: Callable[[Partition, int], None],
     ) -> None:
         settings = {**_SETTINGS, **properties, "bootstrap.servers": bootstrap_servers, "group.id": group}
         self._consumer = Consumer(settings, logger=_QUIET)
         self._on_assign = on_assign
         self._on_begin = on_begin
+        self._on_astray = on_astray
         self._claims: deque[Claim] = deque()
         self._on_revoke = on_revoke
         self._next: dict[Partition, int] = {}
@@ -167,11 +170,15 @@ class Intake:
     def release(self, topic: str, offsets: Mapping[Partition, int]) -> None:
         """Read a held topic on, from where the target stands."""
         self._held.discard(topic)
-        for partition, offset in offsets.items():
-            if partition.topic == topic and partition in self._next:
-                self._next[partition] = offset
-                self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
-        self._consumer.resume([p for p in self._consumer.assignment() if p.topic == topic])
+        ours = {p: offset for p, offset in offsets.items() if p.topic == topic and p in self._next}
+        self._forget(ours)
+        self._next.update(ours)
+        places = [TopicPartition(p.topic, p.number, offset) for p, offset in ours.items()]
+        if places:
+            # Assigned anew, for a partition that was out of range or of a topic made anew can't be sought in.
+            self._consumer.incremental_unassign(places)
+            self._consumer.incremental_assign(places)
+            self._consumer.resume(places)
 
     def pause(self) -> None:
         """Stop the flow of messages, and keep the membership by polling on."""
@@ -206,6 +213,13 @@ class Intake:
             claim.partitions = frozenset()
         self._consumer.close()
 
+    def _forget(self, partitions: Iterable[Partition]) -> None:
+        """Drop what has been gathered of partitions."""
+        dropped = set(partitions)
+        for partition in dropped:
+            self._raw.spans.pop(partition, None)
+        self._raw.messages = [m for m in self._raw.messages if Partition(m.topic(), m.partition()) not in dropped]
+
     def _reach(self, partition: Partition, offset: int) -> None:
         span = self._raw.spans.get(partition)
         self._raw.spans[partition] = Span(span.start if span else self._next[partition], offset)
@@ -218,12 +232,9 @@ class Intake:
                 self._reach(partition, offset)
             return
         if code in (confluent_kafka.KafkaError._AUTO_OFFSET_RESET, confluent_kafka.KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
-            place = f"{partition.topic}[{partition.number}]" if partition else "a partition"
-            raise KafkaError(
-                f"{place}: the position in the target is not in the topic any more ({error.str()})",
-                hint="events were deleted before they were applied, or the topic was made anew: "
-                "its rows have to be snapshot again",
-            )
+            if partition in self._next:
+                self._on_astray(partition, self._next[partition])
+            return
         if error.fatal():
             raise KafkaError(f"Kafka consumer: {error.str()}")
         log.warning("kafka", error=error.str(), code=error.name())
@@ -261,9 +272,7 @@ class Intake:
             claim.partitions -= frozenset(gone)
         for partition in gone:
             self._next.pop(partition, None)
-            self._raw.spans.pop(partition, None)
-        dropped = set(gone)
-        self._raw.messages = [m for m in self._raw.messages if Partition(m.topic(), m.partition()) not in dropped]
+        self._forget(gone)
         try:
             self._on_revoke(gone, lost)
         except BaseException as error:  # noqa: BLE001 - an error must not be lost inside librdkafka's callback

@@ -8,7 +8,7 @@ Nothing here knows Kafka's groups.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -19,9 +19,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_eve
 from tenacity.nap import sleep_using_event
 
 from afflux import faults
-from afflux.errors import RefusedError, ServerError, TableError
+from afflux.errors import Overtaken, RefusedError, ServerError, TableError
 from afflux.monitor import metrics
 from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Partition, Sink
+from afflux.stream import astray
 from afflux.stream.intake import Raw
 from afflux.stream.prepare import Prepared, Preparer
 
@@ -39,12 +40,14 @@ class Pipeline:
     Args:
         preparer: decodes, routes and folds.
         sink: applies; used by one thread of this pipeline alone.
+        ids_of: gives the broker's ids of topics.
     """
 
-    def __init__(self, preparer: Preparer, sink: Sink) -> None:
+    def __init__(self, preparer: Preparer, sink: Sink, ids_of: Callable[[Collection[str]], Mapping[str, str]]) -> None:
         self._preparer = preparer
         self._sink = sink
-        self.remembered: set[str] = set()
+        self._ids_of = ids_of
+        self._remembered: frozenset[str] = frozenset()
         """The stopped topics that the target knows of."""
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._applying = ThreadPoolExecutor(1, thread_name_prefix="apply")
@@ -65,9 +68,16 @@ class Pipeline:
         """
         return self._applying.submit(self._patiently, lambda: self._claim(partitions))
 
-    def stopped_tables(self) -> "Future[dict[str, str]]":
-        """Ask the target which topics are not to be read on."""
-        return self._applying.submit(self._patiently, self._sink.stopped_tables)
+    def look(self, suspects: Collection[str] = ()) -> "Future[frozenset[Partition]]":
+        """Look in the target for what people want: topics to stop or to read on, and positions to go back to.
+
+        Args:
+            suspects: topics that may have been made anew; those that were are stopped.
+
+        Returns:
+            The partitions whose positions somebody has changed.
+        """
+        return self._applying.submit(self._patiently, lambda: self._look(suspects))
 
     def submit(self, raw: Raw) -> None:
         """Send gathered messages on their way; `full` says when not to."""
@@ -120,13 +130,34 @@ class Pipeline:
 
     def _open(self) -> None:
         self._sink.open()
-        self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
+        self._know()
 
     def _claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        offsets = self._sink.claim(wanted) if (wanted := list(partitions)) else {}
+        wanted = list(partitions)
+        ids = self._ids_of({partition.topic for partition in wanted})
+        self._remember_stops()
+        offsets = self._sink.claim(wanted, ids) if wanted else {}
         # What another worker had seen to until now is in the target alone.
-        self._preparer.know(self._sink.stopped_tables(), self._sink.open_dead_letters())
+        self._know()
+        self._stop_recreated(ids)
         return offsets
+
+    def _know(self) -> None:
+        stopped = self._sink.stopped_tables()
+        self._preparer.know(stopped, self._sink.open_dead_letters())
+        self._remembered = frozenset(stopped)
+
+    def _stop_recreated(self, ids: Mapping[str, str]) -> None:
+        for topic in self._sink.recreated(ids) - self._preparer.stopped.keys():
+            self._preparer.stop(astray.recreated(topic))
+        self._remember_stops()
+
+    def _look(self, suspects: Collection[str]) -> frozenset[Partition]:
+        self._stop_recreated(self._ids_of(suspects) if suspects else {})
+        stopped = self._sink.stopped_tables()
+        self._preparer.follow(stopped, self._remembered)
+        self._remembered = frozenset(stopped)
+        return self._sink.rewound()
 
     def _prepare(self, prepared: Prepared) -> Prepared:
         faults.passing("consumed")
@@ -150,6 +181,9 @@ class Pipeline:
             return True
         try:
             self._patiently(lambda: self._sink.apply(prepared.batch))
+        except Overtaken as overtaken:
+            log.info("dead letters closed meanwhile", reason=overtaken.message)
+            self._preparer.release(prepared, self._patiently(self._sink.open_dead_letters))
         except RefusedError as refused:
             self._preparer.bury(prepared, refused.sequence, "refused by the target", refused.message)
         except TableError as error:
@@ -159,11 +193,10 @@ class Pipeline:
         return False
 
     def _remember_stops(self) -> None:
-        stopped = dict(self._preparer.stopped)
-        self.remembered &= stopped.keys()
-        for topic in stopped.keys() - self.remembered:
+        stopped = self._preparer.stopped
+        for topic in stopped.keys() - self._remembered:
             self._patiently(partial(self._sink.stop_table, topic, stopped[topic]))
-            self.remembered.add(topic)
+            self._remembered |= {topic}
 
     def _patiently(self, step: Callable[[], Result]) -> Result:
         """Do a step, and do it again with growing pauses for as long as a server is away."""

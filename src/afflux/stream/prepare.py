@@ -5,39 +5,30 @@ The policy, one line a kind of error:
     a server is away              wait and try again, for as long as it takes (`pipeline.py`)
     no event, not of its schema   dead letter
     a value the target refuses    dead letter
-    an event that needs the values of a dead one   dead letter, held behind it
+    an event that needs the values of a dead one   dead letter, held behind it (`holding.py`)
+    too many dead letters   stop the table, keep its position (`deaths.py`)
     an unknown schema id, a type, a key or a table that can't be   stop the table, keep its position
     a registry that lost its ids, a fault in afflux   stop the daemon
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import polars as pl
 import structlog
 
 from afflux import faults
 from afflux.errors import PoisonError, TableError
-from afflux.sinks.base import (
-    DELETED,
-    MOVED_AT,
-    SEQUENCE,
-    Batch,
-    DeadLetter,
-    EventKey,
-    Partition,
-    TableChanges,
-    unchanged,
-)
+from afflux.sinks.base import HELD, MOVED_AT, Batch, DeadLetter, EventKey, LetterId, Partition, Span, TableChanges
+from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
 from afflux.stream.folder import fold
+from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw
 
 log = structlog.get_logger()
-
-HELD = "held"
-"""The kind of a dead letter that is in order itself, and waits for an earlier one of its key."""
 
 
 @dataclass(slots=True)
@@ -48,7 +39,11 @@ class Prepared:
     batch: Batch = field(default_factory=lambda: Batch({}))
     messages: list[Any] = field(default_factory=list)
     """The messages that went into the batch, in order of arrival."""
-    dead: dict[tuple[Partition, int], DeadLetter] = field(default_factory=dict)
+    dead: dict[LetterId, DeadLetter] = field(default_factory=dict)
+    waits: dict[LetterId, EventKey] = field(default_factory=dict)
+    """Of the held ones among the dead, the key of what they wait for."""
+    cut: dict[Partition, int] = field(default_factory=dict)
+    """Where partitions are read no further, for there would be too many dead letters."""
     version: int = -1
     """The preparer's state that the batch was made in."""
 
@@ -59,22 +54,36 @@ class Preparer:
     Args:
         decoder: decodes and routes.
         ends_of: gives the read-committed end of each partition of a topic now.
+        deaths: says when a topic has too many dead letters; None where any number is right.
     """
 
-    def __init__(self, decoder: Decoder, ends_of: Callable[[str], Mapping[Partition, int]]) -> None:
+    def __init__(
+        self, decoder: Decoder, ends_of: Callable[[str], Mapping[Partition, int]], deaths: Deaths | None = None
+    ) -> None:
         self.decoder = decoder
         self._ends_of = ends_of
+        self._deaths = deaths
         self.stopped: dict[str, str] = {}
         """The topics that are not read on, with the reasons."""
         self.version = 0
         """Counts what makes batches that are prepared already wrong: burials and stops."""
-        self._open: dict[EventKey, int] = {}
+        self._open: dict[EventKey, set[LetterId]] = {}
+        """Every open dead letter that has a key; some that are closed meanwhile may be among them."""
+        self._lock = threading.Lock()
 
-    def know(self, stopped: Mapping[str, str], open_keys: frozenset[EventKey]) -> None:
+    def know(self, stopped: Mapping[str, str], letters: Mapping[LetterId, EventKey]) -> None:
         """Start from what the target remembers."""
         self.stopped = dict(stopped)
-        self._open = dict.fromkeys(open_keys, self.version)
-        self.version += 1
+        self.know_letters(letters)
+
+    def know_letters(self, letters: Mapping[LetterId, EventKey]) -> None:
+        """Start from the open dead letters that the target remembers."""
+        known: dict[EventKey, set[LetterId]] = defaultdict(set)
+        for letter, key in letters.items():
+            known[key].add(letter)
+        with self._lock:
+            self._open = dict(known)
+            self.version += 1
 
     def prepare(self, prepared: Prepared) -> Prepared:
         """Make the batch of gathered messages, without what is dead or stopped.
@@ -84,41 +93,62 @@ class Preparer:
             RegistryError: the registry does not answer.
         """
         while True:
+            for letter in prepared.dead.values():
+                self._remember(letter)
             prepared.version = self.version
             prepared.messages = [m for m in prepared.raw.messages if self._is_wanted(m, prepared)]
             try:
-                decoded = self.decoder.decode(prepared.messages)
-                faults.passing("decoded")
-                tables = fold(decoded)
-                faults.passing("folded")
-                self._see_that_none_is_held(prepared, tables)
+                if self._make(prepared):
+                    return prepared
             except PoisonError as poison:
-                for sequence, reason in poison.reasons.items():
+                for sequence, reason in sorted(poison.reasons.items()):
                     self.bury(prepared, sequence, poison.kind, reason)
             except TableError as error:
                 self.stop(error)
-            else:
-                last = self._last_good(prepared)
-                prepared.batch = Batch(
-                    spans={p: span for p, span in prepared.raw.spans.items() if p.topic not in self.stopped},
-                    tables=tuple(self._guarded(changes) for changes in tables),
-                    dead=tuple(_judged(letter, last) for letter in prepared.dead.values() if self._is_read(letter)),
-                    superseded=frozenset(last),
-                    events=sum(part.rows.height + len(part.truncates) for part in decoded),
-                )
-                return prepared
+
+    def _make(self, prepared: Prepared) -> bool:
+        """Make the batch; where events have to wait behind dead letters, bury them and say that it is to be made again."""
+        decoded = self.decoder.decode(prepared.messages)
+        faults.passing("decoded")
+        judged = judge(prepared.messages, decoded, self._letters())
+        for sequence, key in judged.held.items():
+            prepared.waits[place(prepared.messages[sequence])] = key
+            self.bury(prepared, sequence, HELD, _HELD_REASON)
+        if judged.held:
+            return False
+        tables = fold(decoded)
+        faults.passing("folded")
+        batch = Batch(
+            spans=self._spans(prepared),
+            tables=tuple(self._guarded(changes) for changes in tables),
+            superseded=judged.superseded,
+            truncated=judged.truncated,
+            events=sum(part.rows.height + len(part.truncates) for part in decoded),
+        )
+        read = [letter for letter in prepared.dead.values() if self._is_read(letter.id, prepared)]
+        dead = [replace(letter, superseded=batch.supersedes(letter.id, letter.event_key)) for letter in read]
+        prepared.batch = replace(batch, dead=tuple(dead), awaited=_awaited(prepared, dead))
+        return True
 
     def bury(self, prepared: Prepared, sequence: int, kind: str, reason: str) -> None:
-        """Make a dead letter of the message with this place in the batch's order of arrival."""
+        """Make a dead letter of the message with this place in the batch's order of arrival.
+
+        Where that is one too many, its topic is stopped there instead.
+        """
         message = prepared.messages[sequence]
-        partition, offset = Partition(message.topic(), message.partition()), message.offset()
+        at = place(message)
         headers = tuple((name, value) for name, value in message.headers() or ())
-        letter = DeadLetter(partition, offset, message.key(), message.value(), headers, kind=kind, reason=reason)
-        prepared.dead[partition, offset] = letter
+        letter = DeadLetter(*at, message.key(), message.value(), headers, kind=kind, reason=reason)
         self.version += 1
-        self._open[_key_of(letter)] = self.version
-        place = {"topic": partition.topic, "partition": partition.number, "offset": offset}
-        log.warning("dead letter", **place, kind=kind, reason=reason)
+        too_many = self._deaths.count(letter) if self._deaths else ""
+        if too_many:
+            prepared.cut[at.partition] = min(at.offset, prepared.cut.get(at.partition, at.offset))
+            if at.partition.topic not in self.stopped:
+                self.stop(TableError(too_many, topic=at.partition.topic, hint=_MANY_HINT))
+        else:
+            prepared.dead[at] = letter
+            self._remember(letter)
+            log.warning("dead letter", id=str(at), kind=kind, reason=reason)
 
     def stop(self, error: TableError) -> None:
         """Read no further the topics that an error is about.
@@ -132,21 +162,52 @@ class Preparer:
             raise error
         self.version += 1
         for topic in sorted(new):
-            self.stopped[topic] = error.message
+            self.stopped = {**self.stopped, topic: f"{error.message} ({error.hint})" if error.hint else error.message}
             log.error("table stopped", topic=topic, reason=error.message, hint=error.hint)
+
+    def follow(self, told: Mapping[str, str], knew: Collection[str]) -> None:
+        """Stop and resume topics as the target says, for a person or another daemon.
+
+        Args:
+            told: the topics that are stopped there, with the reasons.
+            knew: those that were.
+        """
+        for topic in self.stopped.keys() & knew - told.keys():
+            self.resume(topic)
+        new = {topic: reason for topic, reason in told.items() if topic not in self.stopped}
+        if new:
+            self.stopped = {**self.stopped, **new}
+            self.version += 1
+            for topic, reason in sorted(new.items()):
+                log.warning("table stopped", topic=topic, reason=reason)
 
     def resume(self, topic: str) -> None:
         """Read a stopped topic on."""
-        self.stopped.pop(topic, None)
+        self.stopped = {name: reason for name, reason in self.stopped.items() if name != topic}
+        if self._deaths:
+            self._deaths.forget(topic)
         self.version += 1
         log.info("table resumed", topic=topic)
 
     def durable(self, prepared: Prepared) -> None:
         """Forget the open dead letters that a batch has superseded, now that it is durable."""
-        still = {_key_of(letter) for letter in prepared.batch.dead if not letter.superseded}
-        for key in prepared.batch.superseded - still:
-            if self._open.get(key, 0) <= prepared.version:
-                self._open.pop(key, None)
+        batch = prepared.batch
+        if batch.superseded or batch.truncated:
+            with self._lock:
+                left = {k: {at for at in ids if not batch.supersedes(at, k)} for k, ids in self._open.items()}
+                self._open = {key: letters for key, letters in left.items() if letters}
+
+    def release(self, prepared: Prepared, letters: Mapping[LetterId, EventKey]) -> None:
+        """Let a batch's held events go, for the dead letters before them are open no more; judge them again.
+
+        Args:
+            prepared: the batch.
+            letters: the open dead letters that the target remembers.
+        """
+        for at in prepared.waits:
+            prepared.dead.pop(at, None)
+        prepared.waits.clear()
+        self.know_letters(letters)
 
     def _guarded(self, changes: TableChanges) -> TableChanges:
         """Say what other partitions may still bring: rows older than a truncate, other halves of key changes."""
@@ -160,50 +221,48 @@ class Preparer:
         return replace(changes, truncates=guarded, several=any(several.values()))
 
     def _is_wanted(self, message: Any, prepared: Prepared) -> bool:
-        if message.topic() in self.stopped:
-            return False
-        place = Partition(message.topic(), message.partition())
-        return not prepared.dead or (place, message.offset()) not in prepared.dead
+        if not self.stopped and not prepared.dead:
+            return True
+        at = place(message)
+        return at not in prepared.dead and self._is_read(at, prepared)
 
-    def _is_read(self, letter: DeadLetter) -> bool:
-        return letter.partition.topic not in self.stopped
+    def _is_read(self, at: LetterId, prepared: Prepared) -> bool:
+        return at.offset < prepared.cut.get(at.partition, 0 if at.partition.topic in self.stopped else at.offset + 1)
 
-    def _of_open_keys(self, prepared: Prepared) -> dict[int, EventKey]:
-        """Find the events whose key has an open dead letter, by their place in the order of arrival."""
-        if not self._open:
-            return {}
-        events = ((n, m) for n, m in enumerate(prepared.messages) if m.value() is not None)
-        keys = ((n, EventKey(m.topic(), m.key() or b"")) for n, m in events)
-        return {number: key for number, key in keys if key in self._open}
+    def _spans(self, prepared: Prepared) -> dict[Partition, Span]:
+        """Give how positions move: not in stopped topics, and where one is stopped in the batch, up to there."""
+        spans = {
+            partition: Span(span.start, min(span.end, prepared.cut.get(partition, span.end)))
+            for partition, span in prepared.raw.spans.items()
+            if partition in prepared.cut or partition.topic not in self.stopped
+        }
+        return {partition: span for partition, span in spans.items() if span.end > span.start}
 
-    def _see_that_none_is_held(self, prepared: Prepared, tables: Sequence[TableChanges]) -> None:
-        """Find the events that leave out values which a dead letter of their key may have changed.
+    def _letters(self) -> dict[EventKey, frozenset[LetterId]]:
+        with self._lock:
+            return {key: frozenset(letters) for key, letters in self._open.items()}
 
-        Raises:
-            PoisonError: there are some; they wait behind that one.
-        """
-        of_open = self._of_open_keys(prepared)
-        held: dict[int, str] = {}
-        for changes in tables if of_open else ():
-            masks = [unchanged(c.name) for c in changes.columns if unchanged(c.name) in changes.rows.columns]
-            if masks:
-                incomplete = changes.rows.filter(pl.any_horizontal(masks) & ~pl.col(DELETED))[SEQUENCE]
-                held.update(dict.fromkeys((n for n in incomplete if n in of_open), _HELD_REASON))
-        if held:
-            raise PoisonError(HELD, held)
-
-    def _last_good(self, prepared: Prepared) -> dict[EventKey, int]:
-        """Give the keys with open dead letters of which the batch has an event that says all of the row, with its offset."""
-        return {key: prepared.messages[n].offset() for n, key in self._of_open_keys(prepared).items()}
+    def _remember(self, letter: DeadLetter) -> None:
+        """Count a letter among the open ones; batches that were made without it have to be made again."""
+        key = letter.event_key
+        if key is not None:
+            with self._lock:
+                letters = self._open.setdefault(key, set())
+                if letter.id not in letters:
+                    letters.add(letter.id)
+                    self.version += 1
 
 
 _HELD_REASON = "it leaves out unchanged values that an earlier dead letter of its key may have changed"
+_MANY_HINT = "look at them by `afflux dead-letters list`, mend the cause, then `afflux tables resume`"
 
 
-def _key_of(letter: DeadLetter) -> EventKey:
-    return EventKey(letter.partition.topic, letter.key or b"")
-
-
-def _judged(letter: DeadLetter, last: Mapping[EventKey, int]) -> DeadLetter:
-    """Mark a dead letter that a later event of its key in the same batch has made irrelevant."""
-    return replace(letter, superseded=last.get(_key_of(letter), -1) > letter.offset)
+def _awaited(prepared: Prepared, dead: Sequence[DeadLetter]) -> dict[EventKey, LetterId]:
+    """Give the keys whose dead letters in the target the held events wait for, and the first of those events."""
+    first: dict[EventKey, LetterId] = {}
+    still = sorted((letter.id, letter.event_key) for letter in dead if not letter.superseded)
+    for at, _ in still:
+        key = prepared.waits.get(at)
+        if key is not None and not any(of == key and before.is_before(at) for before, of in still):
+            first.setdefault(key, at)
+    return first

@@ -51,10 +51,20 @@ class Router:
         declared = match(self._topology, f"{schema}.{table}")
         if declared is None:
             return None
-        return Route(_target(declared, topic, self._transforms), with_shard=declared.key == "with_shard")
+        return Route(target_of(declared, topic, self._transforms), with_shard=declared.key == "with_shard")
 
 
-def _target(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:
+def target_of(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:
+    """Give the target of a topic's events.
+
+    Args:
+        declared: the topic's entry of `tables`.
+        topic: its name.
+        transforms: the topology's.
+
+    Raises:
+        TopologyError: the transforms leave a name that is no `schema.table`.
+    """
     name = declared.target
     if name is None:
         name = topic

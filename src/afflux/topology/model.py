@@ -5,6 +5,7 @@ A value of this model is complete: defaults are filled in, references to secrets
 stands in `values.py` (one value) and `rules.py` (several together), which `load` asks.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
@@ -16,6 +17,10 @@ Duration = Annotated[str, Field(pattern=r"^([1-9][0-9]*[smhd]|forever)$")]
 """A whole number and its unit, such as `45s`, `30m`, `12h` or `7d`; or `forever`."""
 
 _MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _milliseconds(duration: Duration) -> int:
+    return int(duration[:-1]) * _MILLISECONDS[duration[-1]]
 
 
 def _as_text(value: object) -> object:
@@ -53,7 +58,7 @@ class Topics(Part):
         """Kafka's `retention.ms`, -1 for `forever`; None: the broker's default."""
         if self.retention is None:
             return None
-        return -1 if self.retention == "forever" else int(self.retention[:-1]) * _MILLISECONDS[self.retention[-1]]
+        return -1 if self.retention == "forever" else _milliseconds(self.retention)
 
 
 class Kafka(Part):
@@ -157,6 +162,20 @@ def _key_form(value: object) -> str:
     return "columns" if isinstance(value, list) else "word"
 
 
+class OnError(Part):
+    """How many events that can't be applied are borne, before their table is stopped."""
+
+    most: Annotated[int, Field(ge=0)] = 1000
+    """Dead letters of one table of one shard within the window; the next one stops it. 0: the first one does."""
+    window: Duration = "1h"
+    """The time in which they are counted: `45s`, `30m`, `12h`, `7d` or `forever`."""
+
+    @property
+    def window_seconds(self) -> float:
+        """The window in seconds, infinite for `forever`."""
+        return math.inf if self.window == "forever" else _milliseconds(self.window) / 1000
+
+
 class Table(Part):
     """One table of the shards, or many by a regular expression, and its place in the target."""
 
@@ -175,6 +194,8 @@ class Table(Part):
     """Whether a deleted row goes, or stays and is marked."""
     shards: Literal["all", "one"] = "all"
     """From all shards, or from the first one alone (a reference table)."""
+    on_error: OnError = OnError()
+    """How many events that can't be applied are borne, before the table is stopped."""
 
 
 class RegexRouter(Part):

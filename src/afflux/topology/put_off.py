@@ -20,7 +20,6 @@ PUT_OFF: Final = (
     "tables[].key = [...]",
     "tables[].mode = append",
     "tables[].mode = history",
-    "tables[].on_error",
     "tables[].shards = one",
     "tables[].topics",
     "transforms[].type = Cast",

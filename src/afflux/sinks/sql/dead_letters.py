@@ -1,30 +1,41 @@
 """Events that could not be applied, kept with their bytes: rows of `afflux.dead_letters`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import psycopg
 
-from afflux.sinks.base import Batch, EventKey
+from afflux.sinks.base import WIRE_HEADER, Batch, DeadLetter, EventKey, LetterId, Partition, event_key
+from afflux.sinks.letters import close
+from afflux.sinks.state import LetterState
+
+_SCOPE = "topology = %(topology)s AND consumer_group = %(group)s"
 
 _WRITE = """
 INSERT INTO afflux.dead_letters AS d (topology, consumer_group, topic, partition, "offset", key, value, headers, kind, reason, state)
 VALUES (%(topology)s, %(group)s, %(topic)s, %(partition)s, %(offset)s, %(key)s, %(value)s, %(headers)s, %(kind)s, %(reason)s, %(state)s)
-ON CONFLICT (topology, consumer_group, topic, partition, "offset")
-DO UPDATE SET kind = EXCLUDED.kind, reason = EXCLUDED.reason, state = EXCLUDED.state, last_seen = now()"""
+ON CONFLICT (topology, consumer_group, topic, partition, "offset") DO UPDATE SET key = EXCLUDED.key,
+  value = EXCLUDED.value, headers = EXCLUDED.headers, kind = EXCLUDED.kind, reason = EXCLUDED.reason,
+  state = EXCLUDED.state, last_seen = now()"""
 
-_SUPERSEDE = """
-UPDATE afflux.dead_letters SET state = 'superseded', last_seen = now()
-WHERE topology = %(topology)s AND consumer_group = %(group)s AND topic = %(topic)s AND key = %(key)s AND state = 'open'"""
+_OPEN = f"""
+SELECT topic, partition, "offset", key FROM afflux.dead_letters WHERE {_SCOPE} AND state = 'open' AND key IS NOT NULL"""  # noqa: S608 - no value is in it
 
-_REPLAYED = """
-UPDATE afflux.dead_letters SET state = 'replayed', last_seen = now()
-WHERE topology = %(topology)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
-  AND "offset" = %(offset)s AND state = 'open'"""
+_LOCK = f"""
+SELECT topic, partition, "offset", key FROM afflux.dead_letters
+WHERE {_SCOPE} AND state = 'open' AND (
+  (topic, partition, "offset") IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]))
+  OR (topic, substring(key FROM {WIRE_HEADER + 1})) IN (SELECT * FROM unnest(%(key_topics)s::text[], %(keys)s::bytea[]))
+  OR EXISTS (SELECT FROM unnest(%(cut_topics)s::text[], %(cut_partitions)s::integer[], %(cut_offsets)s::bigint[]) AS cut (t, p, o)
+             WHERE topic = t AND partition = p AND "offset" < o))
+ORDER BY topic, partition, "offset" FOR UPDATE"""  # noqa: S608 - likewise
 
-_OPEN_KEYS = """
-SELECT DISTINCT topic, key FROM afflux.dead_letters
-WHERE topology = %(topology)s AND consumer_group = %(group)s AND state = 'open' AND key IS NOT NULL"""
+_SET_STATE = f"""
+UPDATE afflux.dead_letters SET state = %(state)s, last_seen = now()
+WHERE {_SCOPE} AND state = 'open' AND (topic, partition, "offset")
+  IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]))
+RETURNING topic, partition, "offset\""""  # noqa: S608 - likewise
 
 
 class DeadLetters:
@@ -37,33 +48,75 @@ class DeadLetters:
     def __init__(self, scope: Mapping[str, str]) -> None:
         self._scope = scope
 
-    def open_keys(self, connection: psycopg.Connection) -> frozenset[EventKey]:
-        """Give the keys that have open dead letters."""
-        return frozenset(EventKey(topic, key) for topic, key in connection.execute(_OPEN_KEYS, self._scope))
+    def open(self, connection: psycopg.Connection) -> dict[LetterId, EventKey]:
+        """Give the open dead letters that have a key."""
+        return {at: key for at, key in _ids(connection.execute(_OPEN, self._scope)).items() if key is not None}
 
     def write(self, connection: psycopg.Connection, batch: Batch) -> None:
-        """Write a batch's dead letters, and mark those that it makes irrelevant or applies."""
-        for event_key in batch.superseded:
-            connection.execute(_SUPERSEDE, {**self._scope, "topic": event_key.topic, "key": event_key.key})
-        for partition, offset in batch.replayed:
-            values = {"topic": partition.topic, "partition": partition.number, "offset": offset}
-            connection.execute(_REPLAYED, {**self._scope, **values})
-        for letter in batch.dead:
-            connection.execute(
-                _WRITE,
-                {
-                    **self._scope,
-                    "topic": letter.partition.topic,
-                    "partition": letter.partition.number,
-                    "offset": letter.offset,
-                    "key": letter.key,
-                    "value": letter.value,
-                    "headers": json.dumps([[name, _text(value)] for name, value in letter.headers]),
-                    "kind": letter.kind,
-                    "state": "superseded" if letter.superseded else "open",
-                    "reason": letter.reason.replace("\x00", "\\0"),
-                },
-            )
+        """Write a batch's dead letters, and close those that it makes irrelevant or applies.
+
+        Comes before any row of a table is written, in the same transaction: `letters.close` says why.
+        Rows are locked in one order, so that a daemon and replays wait for each other and do not deadlock.
+
+        Raises:
+            Overtaken: a dead letter that the batch counts on is open no more.
+        """
+        if batch.superseded or batch.truncated or batch.awaited or batch.replayed:
+            closed = close(batch, self._locked(connection, batch))
+            self.set_state(connection, closed.superseded, LetterState.SUPERSEDED)
+            self.set_state(connection, closed.applied, LetterState.REPLAYED)
+        if batch.dead:
+            connection.cursor().executemany(_WRITE, [{**self._scope, **_row(letter)} for letter in batch.dead])
+
+    def set_state(
+        self, connection: psycopg.Connection, letters: Collection[LetterId], state: LetterState
+    ) -> frozenset[LetterId]:
+        """Say what has become of dead letters; returns those that were open until now."""
+        if not letters:
+            return frozenset()
+        done = connection.execute(_SET_STATE, {**self._scope, **arrays(letters), "state": str(state)})
+        return frozenset(LetterId(Partition(topic, number), offset) for topic, number, offset in done)
+
+    def _locked(self, connection: psycopg.Connection, batch: Batch) -> dict[LetterId, EventKey | None]:
+        keys = [*batch.superseded, *batch.awaited]
+        values = {
+            **self._scope,
+            **arrays(batch.replayed),
+            "key_topics": [key.topic for key in keys],
+            "keys": [key.key for key in keys],
+            "cut_topics": [partition.topic for partition in batch.truncated],
+            "cut_partitions": [partition.number for partition in batch.truncated],
+            "cut_offsets": list(batch.truncated.values()),
+        }
+        return _ids(connection.execute(_LOCK, values))
+
+
+def arrays(letters: Iterable[LetterId]) -> dict[str, list[Any]]:
+    """Give the places of dead letters as parameters of statements."""
+    ordered = list(letters)
+    return {
+        "topics": [at.partition.topic for at in ordered],
+        "partitions": [at.partition.number for at in ordered],
+        "offsets": [at.offset for at in ordered],
+    }
+
+
+def _ids(rows: Iterable[tuple[Any, ...]]) -> dict[LetterId, EventKey | None]:
+    return {LetterId(Partition(topic, n), offset): event_key(topic, key) for topic, n, offset, key in rows}
+
+
+def _row(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "topic": letter.partition.topic,
+        "partition": letter.partition.number,
+        "offset": letter.offset,
+        "key": letter.key,
+        "value": letter.value,
+        "headers": json.dumps([[name, _text(value)] for name, value in letter.headers]),
+        "kind": letter.kind,
+        "state": str(LetterState.SUPERSEDED if letter.superseded else LetterState.OPEN),
+        "reason": letter.reason.replace("\x00", "\\0"),
+    }
 
 
 def _text(value: bytes | None) -> str | None:

@@ -34,9 +34,12 @@ class Positions:
         """The topology and the consumer group, as parameters of statements."""
         return self._scope
 
-    def claim(self, connection: psycopg.Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    def claim(
+        self, connection: psycopg.Connection, partitions: Iterable[Partition], topic_ids: Mapping[str, str]
+    ) -> dict[Partition, int]:
         """Bump the epoch of partitions in one statement, and return their next offsets."""
         wanted = _arrays(partitions)
+        wanted["topic_ids"] = [topic_ids.get(topic) for topic in wanted["topics"]]
         with connection.transaction():
             rows = connection.execute(statements.CLAIM, {**self._scope, **wanted, "owner": self._owner}).fetchall()
             faults.passing("claiming")
@@ -45,6 +48,15 @@ class Positions:
             self._epochs[Partition(topic, number)] = epoch
             offsets[Partition(topic, number)] = offset
         return offsets
+
+    def recreated(self, connection: psycopg.Connection, topic_ids: Mapping[str, str]) -> frozenset[str]:
+        """Give those of some topics whose positions are in another topic of the same name."""
+        values = {**self._scope, "topics": list(topic_ids), "topic_ids": list(topic_ids.values())}
+        return frozenset(topic for (topic,) in connection.execute(statements.RECREATED, values))
+
+    def rewound(self, connection: psycopg.Connection) -> frozenset[Partition]:
+        """Give the partitions whose positions a person has changed, and that nobody has claimed since."""
+        return frozenset(Partition(*row) for row in connection.execute(statements.REWOUND_SINCE, self._scope))
 
     def move(self, connection: psycopg.Connection, spans: Mapping[Partition, Span]) -> bool:
         """Move positions from the start to the end of spans, within the caller's transaction.

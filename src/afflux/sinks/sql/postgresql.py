@@ -1,7 +1,8 @@
 """A PostgreSQL warehouse: each batch is staged by COPY, then applied by a few statements, in one transaction."""
 
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import NoReturn
 
@@ -11,7 +12,7 @@ import structlog
 from psycopg import errors as pg
 
 from afflux import faults
-from afflux.errors import RefusedError, SinkError, TableError
+from afflux.errors import RefusedError, TableError
 from afflux.sinks.base import (
     DELETED,
     LSN,
@@ -21,17 +22,19 @@ from afflux.sinks.base import (
     SOURCE_TS,
     Batch,
     EventKey,
+    LetterId,
     Partition,
     Sink,
     TableChanges,
     TableName,
     unchanged,
 )
-from afflux.sinks.sql import statements
+from afflux.sinks.sql import layout, statements
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.dead_letters import DeadLetters
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
+from afflux.sinks.sql.session import connect, errors, first_line
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
 from afflux.sinks.sql.truncations import Truncations
@@ -39,26 +42,8 @@ from afflux.types.dates import timestamp_text
 
 log = structlog.get_logger()
 
-_SESSION = {
-    "application_name": "afflux",
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-    # A worker that is frozen or cut off must not keep others out by the locks of its half-done transaction.
-    "options": "-c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC -c lock_timeout=30s "
-    "-c idle_in_transaction_session_timeout=15s "
-    "-c client_encoding=UTF8 -c client_min_messages=warning",
-}
-
 _LOCKS = 0x0AFF
 """The class of the advisory locks of target tables."""
-
-_PASSING = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable, pg.IdleInTransactionSessionTimeout)
-"""Errors after which the same batch may go through: other workers were in the way, or this one in theirs."""
-
-_FINAL_AT_LOGIN = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
 
 class PostgresSink(Sink):
@@ -87,13 +72,25 @@ class PostgresSink(Sink):
         """See `Sink.open`."""
         with self._errors("open"):
             connection = self._connected()
-            _prepare_state(connection)
+            layout.prepare(connection)
             self._moves.forget_old(connection)
 
-    def claim(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    def claim(
+        self, partitions: Iterable[Partition], topic_ids: Mapping[str, str] | None = None
+    ) -> dict[Partition, int]:
         """See `Sink.claim`."""
         with self._errors("claim partitions"):
-            return self._positions.claim(self._connected(), partitions)
+            return self._positions.claim(self._connected(), partitions, topic_ids or {})
+
+    def recreated(self, topic_ids: Mapping[str, str]) -> frozenset[str]:
+        """See `Sink.recreated`."""
+        with self._errors("read the ids of topics"):
+            return self._positions.recreated(self._connected(), topic_ids)
+
+    def rewound(self) -> frozenset[Partition]:
+        """See `Sink.rewound`."""
+        with self._errors("read which positions were changed"):
+            return self._positions.rewound(self._connected())
 
     def apply(self, batch: Batch) -> None:
         """See `Sink.apply`."""
@@ -116,10 +113,10 @@ class PostgresSink(Sink):
                 else:
                     return
 
-    def open_dead_letters(self) -> frozenset[EventKey]:
+    def open_dead_letters(self) -> dict[LetterId, EventKey]:
         """See `Sink.open_dead_letters`."""
         with self._errors("read dead letters"):
-            return self._dead_letters.open_keys(self._connected())
+            return self._dead_letters.open(self._connected())
 
     def stop_table(self, topic: str, reason: str) -> None:
         """See `Sink.stop_table`."""
@@ -234,7 +231,7 @@ class PostgresSink(Sink):
             suspects = half if self._refuses(connection, tables, half) else suspects[len(half) :]
         if not suspects or not self._refuses(connection, tables, suspects):
             raise error
-        raise RefusedError(_first_line(error), sequence=suspects[0]) from error
+        raise RefusedError(first_line(error), sequence=suspects[0]) from error
 
     def _refuses(self, connection: psycopg.Connection, tables: Sequence[TableChanges], events: Sequence[int]) -> bool:
         """Tell whether the target refuses these events' rows; nothing is kept."""
@@ -267,13 +264,13 @@ class PostgresSink(Sink):
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._url, autocommit=True, **_SESSION)  # type: ignore[arg-type]  # libpq's own keywords
+            self._connection = connect(self._url)
             self._stages.clear()
             self._tables.forget()
         return self._connection
 
-    def _errors(self, doing: str) -> "_Errors":
-        return _Errors(self, doing)
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return errors(self.name, doing, self.close)
 
 
 class _Contested(Exception):  # noqa: N818 - a state of the table, met and mended by `apply`
@@ -282,59 +279,6 @@ class _Contested(Exception):  # noqa: N818 - a state of the table, met and mende
     def __init__(self, table: TableName) -> None:
         super().__init__(str(table))
         self.table = table
-
-
-class _Errors:
-    """Turns psycopg's errors into afflux's, and lets go of a connection that is not to be trusted."""
-
-    def __init__(self, sink: PostgresSink, doing: str) -> None:
-        self._sink = sink
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None:
-            return
-        # Staging tables made in a transaction that rolled back are gone: a new session knows that.
-        self._sink.close()
-        if not isinstance(error, psycopg.Error):
-            return
-        message = f"sink {self._sink.name!r} could not {self._doing}: {_first_line(error)}"
-        if isinstance(error, _PASSING):
-            raise SinkError(message, transient=True) from error
-        if isinstance(error, pg.InsufficientPrivilege):
-            raise SinkError(message, hint="grant the sink's role what the message names") from error
-        if isinstance(error, psycopg.OperationalError):
-            final = any(words in str(error) for words in _FINAL_AT_LOGIN)
-            hint = "look at the sink's `url` in the topology, and at the secrets that it names" if final else ""
-            raise SinkError(message, hint=hint, transient=not final) from error
-        raise SinkError(message) from error
-
-
-def _first_line(error: psycopg.Error) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def _prepare_state(connection: psycopg.Connection) -> None:
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('afflux.state'))")
-        there = connection.execute("SELECT to_regclass('afflux.version') IS NOT NULL").fetchone()
-        if there == (True,):
-            row = connection.execute("SELECT max(version) FROM afflux.version").fetchone()
-            version = row[0] if row else None
-            if version != statements.VERSION:
-                raise SinkError(
-                    f"the target's afflux state has layout {version}, and this afflux knows {statements.VERSION}",
-                    hint="use the newer afflux",
-                )
-            return
-        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'afflux'").fetchone():
-            connection.execute(statements.CREATE_SCHEMA)
-        for statement in statements.STATE:
-            connection.execute(statement)
 
 
 def _twice(changes: TableChanges) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.state import REWOUND
 
 SHARD, LSN, SOURCE_TS, SYNCED_AT = "_shard", "_lsn", "_source_ts", "_synced_at"
 META_COLUMNS = {SHARD: "text", LSN: "bigint", SOURCE_TS: "timestamptz", SYNCED_AT: "timestamptz"}
@@ -49,6 +50,7 @@ STATE: tuple[str, ...] = (
       topic_id text, next_offset bigint NOT NULL, epoch bigint NOT NULL,
       owner text NOT NULL, updated_at timestamptz NOT NULL,
       PRIMARY KEY (topology, consumer_group, topic, partition))""",
+    f"CREATE INDEX positions_rewound ON afflux.positions (topology, consumer_group) WHERE owner LIKE '{REWOUND}%'",
     """CREATE TABLE afflux.contested (
       topology text NOT NULL, target text NOT NULL, shard text NOT NULL,
       lsn bigint NOT NULL, source_ts timestamptz NOT NULL, since timestamptz NOT NULL, version json NOT NULL)""",
@@ -76,12 +78,23 @@ STATE: tuple[str, ...] = (
 VERSION = 1
 
 CLAIM = """
-INSERT INTO afflux.positions AS p (topology, consumer_group, topic, partition, next_offset, epoch, owner, updated_at)
-SELECT %(topology)s, %(group)s, topic, partition, 0, 1, %(owner)s, clock_timestamp()
-FROM unnest(%(topics)s::text[], %(partitions)s::integer[]) AS v (topic, partition) ORDER BY topic, partition
+INSERT INTO afflux.positions AS p
+  (topology, consumer_group, topic, partition, topic_id, next_offset, epoch, owner, updated_at)
+SELECT %(topology)s, %(group)s, topic, partition, topic_id, 0, 1, %(owner)s, clock_timestamp()
+FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(topic_ids)s::text[]) AS v (topic, partition, topic_id)
+ORDER BY topic, partition
 ON CONFLICT (topology, consumer_group, topic, partition)
-DO UPDATE SET epoch = p.epoch + 1, owner = EXCLUDED.owner, updated_at = EXCLUDED.updated_at
+DO UPDATE SET epoch = p.epoch + 1, owner = EXCLUDED.owner, updated_at = EXCLUDED.updated_at,
+  topic_id = coalesce(p.topic_id, EXCLUDED.topic_id)
 RETURNING topic, partition, next_offset, epoch"""
+
+RECREATED = """
+SELECT DISTINCT topic FROM afflux.positions JOIN unnest(%(topics)s::text[], %(topic_ids)s::text[]) AS v (topic, id) USING (topic)
+WHERE topology = %(topology)s AND consumer_group = %(group)s AND topic_id <> id"""
+
+REWOUND_SINCE = f"""
+SELECT topic, partition FROM afflux.positions
+WHERE topology = %(topology)s AND consumer_group = %(group)s AND owner LIKE '{REWOUND}%%'"""  # noqa: S608 - a constant
 
 MOVE = """
 UPDATE afflux.positions p SET next_offset = v.last, updated_at = clock_timestamp()
@@ -100,6 +113,3 @@ INSERT INTO afflux.tables VALUES (%(topology)s, %(group)s, %(topic)s, clock_time
 ON CONFLICT (topology, consumer_group, topic) DO UPDATE SET reason = EXCLUDED.reason"""
 
 STOPPED_TABLES = "SELECT topic, reason FROM afflux.tables WHERE topology = %(topology)s AND consumer_group = %(group)s"
-
-RESUME_TABLE = """
-DELETE FROM afflux.tables WHERE topology = %(topology)s AND consumer_group = %(group)s AND topic = %(topic)s"""

@@ -30,7 +30,9 @@ AND t.target = %(target)s AND NOT EXISTS (
   SELECT FROM unnest(t.topics, t.partitions, t.ends) AS e (topic, partition, last)
   LEFT JOIN afflux.positions p ON p.topology = t.topology AND p.consumer_group = t.consumer_group
     AND p.topic = e.topic AND p.partition = e.partition
-  WHERE coalesce(p.next_offset, 0) < e.last)"""
+  WHERE coalesce(p.next_offset, 0) < e.last OR EXISTS (
+    SELECT FROM afflux.dead_letters d WHERE d.topology = t.topology AND d.consumer_group = t.consumer_group
+    AND d.topic = e.topic AND d.partition = e.partition AND d."offset" < e.last AND d.state = 'open'))"""
 
 
 class Truncations:
@@ -44,7 +46,7 @@ class Truncations:
         self._scope = scope
 
     def remember(self, connection: psycopg.Connection, table: TableName, truncate: Truncate) -> None:
-        """Keep a truncate until the target stands at the ends that its topic had."""
+        """Keep a truncate until the target stands at the ends that its topic had, and no dead letter before them is open."""
         if truncate.until:
             partitions = [partition for partition, _ in truncate.until]
             values = {

@@ -1,0 +1,88 @@
+"""The operator's side of a target in memory."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.memory import Memory
+from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+"""Memory does not keep the times of positions and stops."""
+
+
+class MemoryState(SinkState):
+    """The state of a `Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def positions(self) -> list[Standing]:
+        """See `SinkState.positions`."""
+        memory = self._memory
+        return [
+            Standing(p, offset, memory.topic_ids.get(p, ""), memory.epochs[p], memory.owners[p], _NEVER)
+            for p, offset in sorted(memory.offsets.items())
+        ]
+
+    def rewind(self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str) -> None:
+        """See `SinkState.rewind`."""
+        memory = self._memory
+        with memory.lock:
+            for partition, offset in to.items():
+                found = topic_ids.get(partition.topic)
+                other = found is not None and memory.topic_ids.get(partition, found) != found
+                of = [at for at in memory.dead if at.partition == partition and (other or at.offset >= offset)]
+                memory.set_state(of, LetterState.SUPERSEDED)
+                memory.offsets[partition] = offset
+                memory.epochs[partition] += 1
+                memory.owners[partition] = REWOUND + by
+                if found is not None:
+                    memory.topic_ids[partition] = found
+
+    def stops(self) -> list[Stop]:
+        """See `SinkState.stops`."""
+        return [Stop(topic, reason, _NEVER) for topic, reason in sorted(self._memory.stopped.items())]
+
+    def stop(self, topics: Collection[str], reason: str) -> None:
+        """See `SinkState.stop`."""
+        for topic in topics:
+            self._memory.stopped.setdefault(topic, reason)
+
+    def resume(self, topics: Collection[str]) -> None:
+        """See `SinkState.resume`."""
+        for topic in topics:
+            self._memory.stopped.pop(topic, None)
+
+    def letters(self, wanted: LetterFilter) -> list[LetterHead]:
+        """See `SinkState.letters`."""
+        heads = [
+            LetterHead(at, of.key, of.kind, of.reason, kept.state, kept.first_seen, kept.last_seen, len(of.value))
+            for at, kept in sorted(self._memory.letters.items(), key=lambda item: item[0])
+            if (of := kept.letter)
+        ]
+        return [head for head in heads if _is_wanted(head, wanted)]
+
+    def whole(self, letters: Collection[LetterId]) -> dict[LetterId, DeadLetter]:
+        """See `SinkState.whole`."""
+        return {at: self._memory.letters[at].letter for at in sorted(letters) if at in self._memory.letters}
+
+    def discard(self, letters: Collection[LetterId]) -> frozenset[LetterId]:
+        """See `SinkState.discard`."""
+        with self._memory.lock:
+            were = frozenset(letters) & self._memory.dead.keys()
+            self._memory.set_state(were, LetterState.DISCARDED)
+        return were
+
+    def close(self) -> None:
+        """See `SinkState.close`."""
+
+
+def _is_wanted(head: LetterHead, wanted: LetterFilter) -> bool:
+    return (
+        (wanted.states is None or head.state in wanted.states)
+        and (wanted.topics is None or head.id.partition.topic in wanted.topics)
+        and (wanted.kind is None or head.kind == wanted.kind)
+        and (wanted.since is None or head.first_seen >= wanted.since)
+        and (wanted.until is None or head.first_seen < wanted.until)
+    )

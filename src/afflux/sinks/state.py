@@ -1,0 +1,156 @@
+"""What a person may see and change of a sink's own state, beside the daemons that work with it.
+
+Every change here is one transaction, and safe while daemons run: they see it within a few seconds.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from afflux.sinks.base import DeadLetter, LetterId, Partition
+
+REWOUND = "rewound by "
+"""What the owner of a position begins with that a person has changed, and that nobody has claimed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a sink stands in a partition.
+
+    Attributes:
+        partition: which.
+        next_offset: the first offset that is not in the target yet.
+        topic_id: the broker's id of the topic; empty where it is not known.
+        epoch: how often the partition has been taken over.
+        owner: who did last, `host:pid`, or `REWOUND` and a person.
+        updated: when the row last changed.
+    """
+
+    partition: Partition
+    next_offset: int
+    topic_id: str
+    epoch: int
+    owner: str
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A topic that is not read on.
+
+    Attributes:
+        topic: which.
+        reason: why.
+        since: when it was stopped.
+    """
+
+    topic: str
+    reason: str
+    since: datetime
+
+
+class LetterState(StrEnum):
+    """What has become of a dead letter."""
+
+    OPEN = "open"
+    SUPERSEDED = "superseded"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterHead:
+    """A dead letter without its bytes.
+
+    Attributes:
+        id: where it was read.
+        key: its key's bytes, if it has one.
+        kind: what is wrong, in a word or two.
+        reason: the error's text.
+        state: what has become of it.
+        first_seen: when it was first written.
+        last_seen: when it was last tried, or its state changed.
+        size: how many bytes the event has.
+    """
+
+    id: LetterId
+    key: bytes | None
+    kind: str
+    reason: str
+    state: LetterState
+    first_seen: datetime
+    last_seen: datetime
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant; what is None does not matter.
+
+    Attributes:
+        states: in one of these states.
+        topics: of one of these topics.
+        kind: of this kind.
+        since: first seen at this time or later.
+        until: first seen before this time.
+    """
+
+    states: Collection[LetterState] | None = (LetterState.OPEN,)
+    topics: Collection[str] | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class SinkState(ABC):
+    """The state that one sink of a topology keeps in its target. Used by one thread.
+
+    Every method raises SinkError when the target does not answer, or has no state yet.
+    """
+
+    @abstractmethod
+    def positions(self) -> list[Standing]:
+        """Give where the sink stands, in order of topic and partition."""
+
+    @abstractmethod
+    def rewind(self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str) -> None:
+        """Change positions, and take the partitions from whoever works on them.
+
+        Open dead letters from the new positions on are superseded, for their events are read again; where the
+        topic is another one now, so are all of its dead letters.
+
+        Args:
+            to: the next offset of each partition.
+            topic_ids: the broker's ids of the topics.
+            by: who does it.
+        """
+
+    @abstractmethod
+    def stops(self) -> list[Stop]:
+        """Give the topics that are not read on, in order."""
+
+    @abstractmethod
+    def stop(self, topics: Collection[str], reason: str) -> None:
+        """Let topics be read no further; those that are stopped already keep their reason."""
+
+    @abstractmethod
+    def resume(self, topics: Collection[str]) -> None:
+        """Let stopped topics be read on."""
+
+    @abstractmethod
+    def letters(self, wanted: LetterFilter) -> list[LetterHead]:
+        """Give dead letters, in order of topic, partition and offset."""
+
+    @abstractmethod
+    def whole(self, letters: Collection[LetterId]) -> dict[LetterId, DeadLetter]:
+        """Give dead letters with their bytes, as far as they are there."""
+
+    @abstractmethod
+    def discard(self, letters: Collection[LetterId]) -> frozenset[LetterId]:
+        """Give dead letters up; returns those that were open, and are not now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the target."""
