@@ -86,7 +86,7 @@ class Capture:
             "database.port": str(to["port"]),
             "database.dbname": self.name,
             "database.user": str(to["user"]),
-            "database.password": str(to["password"]),
+            "database.password": f"${{file:{self.addresses.secrets}:postgres_password}}",
             "topic.prefix": self.name,
             "schema.include.list": "public",
             "plugin.name": "pgoutput",
