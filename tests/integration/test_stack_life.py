@@ -82,6 +82,7 @@ def test_a_port_in_use_is_named_with_its_part_and_its_holder_and_nothing_is_left
 
 @pytest.mark.parametrize("part", ["kafka", "registry", "registry-db", "connect-0", "shard0", "warehouse"])
 def test_after_kill_9_of_a_part_up_heals_exactly_that_part(own: Stack, part: str) -> None:
+    own.up()
     before = pids(own)
     own.kill(part)
     assert [status.part for status in own.status() if status.state == "stopped"] == [part]
