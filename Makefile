@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz lint format lock clean
+.PHONY: help setup demo test chaos check fuzz lint format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ test: setup lint ## everything, on the real stack
 
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract
+
+chaos: setup ## every scripted fault, on the real stack under load (about 45 minutes); SEED=n plays the same again
+	@echo "==> faults"
+	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py $(if $(ONLY),-k "$(ONLY)")
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

@@ -1,0 +1,158 @@
+"""The judge: at a quiet point, is the union of the shards equal to the target, row for row?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from afflux.clients.topics import Topics
+from afflux.control import Verdict, status
+from afflux.sinks.base import TableName
+from afflux.topology.load import load_resolved
+from afflux.verify import Comparison, compare
+from chaos.load import TABLES
+from chaos.waiting import wait_for
+
+if TYPE_CHECKING:
+    from chaos.arena import Arena
+
+Letter = tuple[str, str]
+"""A dead letter's kind and state."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What was found at a quiet point."""
+
+    rows: int
+    comparisons: tuple[Comparison, ...]
+    letters: tuple[Letter, ...]
+    """The dead letters that came since the last ruling."""
+    contested: int
+    stopped: frozenset[str]
+
+    def faults(self, letters: Iterable[Letter] = (), stopped: frozenset[str] = frozenset()) -> list[str]:
+        """Say what is wrong, given the dead letters and stopped topics that belong to the case; nothing if all is well."""
+        found = [line for c in self.comparisons if not c.equal for line in c.lines()]
+        if Counter(self.letters) != Counter(letters):
+            found.append(f"dead letters: {sorted(self.letters)}, and not {sorted(letters)}")
+        if self.stopped != stopped:
+            found.append(f"stopped topics: {sorted(self.stopped)}, and not {sorted(stopped)}")
+        if self.contested:
+            found.append(f"{self.contested} contested row(s) are left, though no key is on two shards")
+        return found
+
+
+class Judge:
+    """Brings a topology to rest and compares.
+
+    Args:
+        arena: the topology, its load and its workers.
+    """
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        self._topics = Topics(arena.addresses.kafka)
+        self._letters: set[tuple[object, ...]] = set()
+        self.restarts = 0
+        """How often connectors had failed and were restarted by `connectors apply`, as an operator would."""
+
+    @contextmanager
+    def at_rest(self, patience: float = 120) -> Iterator[psycopg.Connection]:
+        """Stop the writers, wait until their last change is applied and every position is at its end; go on after.
+
+        Gives a connection to the target.
+        """
+        arena = self._arena
+        with (
+            arena.load.quiet() as mark,
+            psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target,
+        ):
+            self._await_mark(target, mark, patience)
+            self._await_ends(target, self.stopped(target), patience)
+            yield target
+
+    def rule(self) -> Ruling:
+        """Come to rest and compare."""
+        with self.at_rest() as target:
+            return self.compare(target)
+
+    def stopped(self, target: psycopg.Connection) -> frozenset[str]:
+        """Give the topics that are not read on."""
+        rows = target.execute("SELECT topic FROM afflux.tables WHERE topology = %s", [self._arena.name])
+        return frozenset(topic for (topic,) in rows)
+
+    def compare(self, target: psycopg.Connection) -> Ruling:
+        """Compare as it is now, without the tables of topics that are stopped."""
+        arena, stopped = self._arena, self.stopped(target)
+        left_out = {topic.rpartition(".")[2] for topic in stopped}
+        with ExitStack() as stack:
+            shards = {
+                f"shard{n}": stack.enter_context(psycopg.connect(url, autocommit=True))
+                for n, url in arena.shards.items()
+            }
+            compared = [
+                compare(shards, target, TableName(arena.name, table)) for table in TABLES if table not in left_out
+            ]
+        letters = {
+            tuple(row): (str(kind), str(state))
+            for *row, kind, state in target.execute(
+                'SELECT topic, partition, "offset", kind, state FROM afflux.dead_letters WHERE topology = %s',
+                [arena.name],
+            )
+        }
+        new = [letters[place] for place in letters.keys() - self._letters]
+        self._letters |= letters.keys()
+        ((contested,),) = target.execute(
+            "SELECT count(*) FROM afflux.contested WHERE topology = %s", [arena.name]
+        ).fetchall()
+        rows = sum(c.source_rows for c in compared)
+        return Ruling(rows, tuple(compared), tuple(new), int(contested), stopped)
+
+    def _await_mark(self, target: psycopg.Connection, mark: int, patience: float) -> None:
+        arena = self._arena
+        looked = 0
+
+        def missing() -> list[str]:
+            there = target.execute("SELECT to_regclass(%s)", [f"{arena.name}.markers"]).fetchone() != (None,)
+            found = dict(target.execute(f"SELECT _shard, n FROM {arena.name}.markers").fetchall()) if there else {}
+            return [f"shard{n}" for n in arena.shards if found.get(f"shard{n}") != mark]
+
+        def arrived() -> bool:
+            nonlocal looked
+            looked += 1
+            arena.check()
+            if looked % 50 == 0:  # it takes more than 5 s: perhaps a connector has failed, which an operator would see
+                self._restart_failed()
+            return not missing()
+
+        wait_for(arrived, patience, lambda: f"the last changes of {missing()}\n{self._streams()}\n{arena.tails()}")
+
+    def _await_ends(self, target: psycopg.Connection, stopped: frozenset[str], patience: float) -> None:
+        """Wait until the positions are at the ends; every event before the marks is in Kafka by now."""
+        arena = self._arena
+        start = f"{arena.name}-shard"
+        topics = {t for t in self._topics.names() if t.startswith(start) and t.count(".") > 1} - stopped
+        ends = self._topics.end_offsets(topics)
+
+        def behind() -> dict[tuple[str, int], tuple[int, int]]:
+            statement = "SELECT topic, partition, next_offset FROM afflux.positions WHERE topology = %s"
+            stands = {(t, p): offset for t, p, offset in target.execute(statement, [arena.name])}
+            return {place: (stands.get(place, 0), end) for place, end in ends.items() if stands.get(place, 0) < end}
+
+        wait_for(lambda: not behind(), patience, lambda: f"positions at their ends: {behind()}\n{arena.tails()}")
+
+    def _restart_failed(self) -> None:
+        topology = load_resolved(self._arena.workers[0].topology)
+        if any(shard.verdict is Verdict.FAILED for shard in status(topology)):
+            self.restarts += 1
+            self._arena.apply()
+
+    def _streams(self) -> str:
+        topology = load_resolved(self._arena.workers[0].topology)
+        return "\n".join(f"  {s.shard}: {s.verdict} {s.detail} lag {s.lag_bytes}" for s in status(topology))
