@@ -32,7 +32,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def left(stack: Stack) -> list[str]:
     """Every process that has to do with the stack, whoever started it."""
     state = State.load(stack.folder)
-    folders = {str(stack.folder), str(state and state.spec.postgres_folder)}
+    folders = {str(stack.folder)}
+    if state and state.spec.postgres_folder:
+        folders.add(str(state.spec.postgres_folder))
     found = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         about = " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])

@@ -22,6 +22,9 @@ from afflux.stack.logs import tail
 LARGEST_LOG = 16 * 1024 * 1024
 """Bytes; a log that is larger when its part starts is put aside, over the one put aside before."""
 
+CLOCK_JITTER = 3.0
+"""Seconds; a start time is counted from the boot time, which Linux gives in whole seconds and which moves by one."""
+
 _CHILDREN: set[int] = set()
 """Pids of processes this one is the parent of: it has to collect them when they end."""
 
@@ -44,11 +47,19 @@ class _Record(BaseModel):
 
     def fits(self, process: psutil.Process) -> bool:
         try:
-            if abs(process.create_time() - self.started) < 1:
+            if abs(process.create_time() - self.started) < CLOCK_JITTER:
                 return True
-            return process.cmdline() == self.command and Path(process.cwd()) == self.folder
+            return process.cmdline() == self.command and _works_in(process) in (None, self.folder)
         except psutil.Error:
             return False
+
+
+def _works_in(process: psutil.Process) -> Path | None:
+    """Return a process's folder; None where the system does not show another account's, as in many containers."""
+    try:
+        return Path(process.cwd())
+    except psutil.AccessDenied:
+        return None
 
 
 def has_ended(process: psutil.Process, patience: float) -> bool:

@@ -92,6 +92,13 @@ def test_a_process_is_found_though_the_clock_was_set(process: Process) -> None:
     assert process.find() is not None
 
 
+def test_a_process_is_found_though_the_boot_time_moved_by_a_second(process: Process) -> None:
+    process.start(SLEEP)
+    record = json.loads(process.record.read_text())
+    process.record.write_text(json.dumps(record | {"started": record["started"] - 1, "command": []}))
+    assert process.find() is not None
+
+
 def test_a_damaged_record_is_no_process(process: Process) -> None:
     process.record.parent.mkdir()
     process.record.write_text("{")
