@@ -35,7 +35,7 @@ class PickySink(MemorySink):
         for changes in batch.tables:
             for row in changes.rows.iter_rows(named=True):
                 if self.picky and (row.get("note") == REFUSED or (row.get("n") or 0) < 0):
-                    raise RefusedError("value refused", sequence=row["afflux.sequence"])
+                    raise RefusedError({row["afflux.sequence"]: "value refused"})
         super().apply(batch)
 
 

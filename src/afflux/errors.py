@@ -14,7 +14,7 @@ The tree:
     │   └── SinkError           the target
     │       ├── Fenced          another worker holds these positions now
     │       ├── Overtaken       dead letters are no longer as a batch takes them to be
-    │       └── RefusedError    the target refuses one row for its values
+    │       └── RefusedError    the target refuses rows for their values
     ├── DecodeError             bytes that are not the event they should be
     ├── PoisonError             events that can never be applied: they become dead letters
     ├── TableError              one table can't go on; the others do
@@ -23,6 +23,7 @@ The tree:
 A message says what happened and where; `hint` says what to do next.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -99,16 +100,15 @@ class Overtaken(SinkError):  # noqa: N818 - a state one is in
 
 
 class RefusedError(SinkError):
-    """The target refuses a row for its values.
+    """The target refuses rows for their values.
 
     Args:
-        message: the target's reason.
-        sequence: which event made the row, by its order of arrival in the batch.
+        reasons: the target's words, by the events that made the rows, in their order of arrival in the batch.
     """
 
-    def __init__(self, message: str, *, sequence: int) -> None:
-        super().__init__(message)
-        self.sequence = sequence
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__(f"{len(reasons)} row(s) refused: {next(iter(reasons.values()))}")
+        self.reasons = reasons
 
 
 class PoisonError(AffluxError):

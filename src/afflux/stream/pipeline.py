@@ -185,7 +185,7 @@ class Pipeline:
             log.info("dead letters closed meanwhile", reason=overtaken.message)
             self._preparer.release(prepared, self._patiently(self._sink.open_dead_letters))
         except RefusedError as refused:
-            self._preparer.bury(prepared, refused.sequence, "refused by the target", refused.message)
+            self._preparer.bury_refused(prepared, refused)
         except TableError as error:
             self._preparer.stop(error)
         else:

@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 
 from afflux import faults
-from afflux.errors import PoisonError, TableError
+from afflux.errors import PoisonError, RefusedError, TableError
 from afflux.sinks.base import HELD, MOVED_AT, Batch, DeadLetter, EventKey, LetterId, Partition, Span, TableChanges
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
@@ -149,6 +149,11 @@ class Preparer:
             prepared.dead[at] = letter
             self._remember(letter)
             log.warning("dead letter", id=str(at), kind=kind, reason=reason)
+
+    def bury_refused(self, prepared: Prepared, refused: RefusedError) -> None:
+        """Make dead letters of the messages whose rows the target refuses."""
+        for sequence, reason in sorted(refused.reasons.items()):
+            self.bury(prepared, sequence, "refused by the target", reason)
 
     def stop(self, error: TableError) -> None:
         """Read no further the topics that an error is about.

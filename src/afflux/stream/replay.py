@@ -112,7 +112,7 @@ class Replay:
             try:
                 self._sink.apply(replace(batch, replayed=letters))
             except RefusedError as refused:
-                self._preparer.bury(prepared, refused.sequence, "refused by the target", refused.message)
+                self._preparer.bury_refused(prepared, refused)
             else:
                 return
 

@@ -29,7 +29,7 @@ from afflux.sinks.base import (
     TableName,
     unchanged,
 )
-from afflux.sinks.sql import layout, statements
+from afflux.sinks.sql import layout, refusals, statements
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.dead_letters import DeadLetters
 from afflux.sinks.sql.moves import Moves
@@ -108,7 +108,7 @@ class PostgresSink(Sink):
                     if alone >= {changes.table for changes in there}:
                         raise
                     alone |= {changes.table for changes in there}
-                except (pg.DataError, pg.IntegrityError) as error:
+                except refusals.REFUSALS as error:
                     self._refuse(connection, error, there)
                 else:
                     return
@@ -220,18 +220,37 @@ class PostgresSink(Sink):
             self._moves.wait(connection, stage)
 
     def _refuse(self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]) -> NoReturn:
-        """Find the row that the target refuses, by applying halves of the rows without keeping them.
+        """Find the rows that the target refuses, by trying them without keeping any.
 
         Raises:
-            RefusedError: with the row's event.
+            RefusedError: with the rows' events.
         """
+        reasons: dict[int, str] = {}
+        for changes in tables:
+            reasons |= self._refused(connection, changes)
+        raise RefusedError(reasons or {self._refused_at_last(connection, error, tables): first_line(error)}) from error
+
+    def _refused(self, connection: psycopg.Connection, changes: TableChanges) -> dict[int, str]:
+        """Find the rows of a table that the target refuses by themselves."""
+        stage = self._stage(connection, changes)
+        try:
+            with connection.transaction(force_rollback=True):
+                _lock(connection, changes.table, alone=True)
+                return refusals.find(connection, changes.rows, stage, lambda rows: _copy(connection, rows, stage))
+        except (*refusals.REFUSALS, pg.InsufficientPrivilege, pg.UndefinedObject):
+            return {}  # a server that lets us run no block, or a refusal of another kind
+
+    def _refused_at_last(
+        self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]
+    ) -> int:
+        """Find an event that is refused only when all is done as in earnest, by applying halves of the rows."""
         suspects = pl.concat([changes.rows.select(SEQUENCE) for changes in tables])[SEQUENCE].unique().sort().to_list()
         while len(suspects) > 1:
             half = suspects[: len(suspects) // 2]
             suspects = half if self._refuses(connection, tables, half) else suspects[len(half) :]
         if not suspects or not self._refuses(connection, tables, suspects):
             raise error
-        raise RefusedError(first_line(error), sequence=suspects[0]) from error
+        return int(suspects[0])
 
     def _refuses(self, connection: psycopg.Connection, tables: Sequence[TableChanges], events: Sequence[int]) -> bool:
         """Tell whether the target refuses these events' rows; nothing is kept."""
@@ -241,7 +260,7 @@ class PostgresSink(Sink):
         try:
             with connection.transaction(force_rollback=True):
                 self._try(connection, Batch({}), some, alone)
-        except (pg.DataError, pg.IntegrityError):
+        except refusals.REFUSALS:
             return True
         except TableError:
             return False

@@ -1,7 +1,7 @@
 """A session's staging table for one target table, and the statements that apply what it holds. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -41,6 +41,10 @@ class Stage:
     def target(self) -> sql.Identifier:
         """The target table, quoted."""
         return identifier(self.table)
+
+    def over(self, suffix: str) -> "Stage":
+        """Name another temporary relation with the same columns, such as a view of some of the staged rows."""
+        return replace(self, name=f"{self.name}_{suffix}")
 
     def create(self) -> sql.Composed:
         """Make the staging table; it is empty again at each commit."""

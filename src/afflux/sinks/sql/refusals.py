@@ -1,0 +1,138 @@
+"""Which rows of a batch the target refuses: all of them in one go.
+
+A value that its type does not take is refused by COPY, whose error names the line. What a constraint, a trigger or
+a narrower column refuses shows when rows are written: a block on the server writes them piece by piece and goes on
+behind those that fail. Nothing of it is kept.
+"""
+
+import re
+from collections.abc import Callable
+
+import polars as pl
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+
+from afflux.sinks.base import SEQUENCE
+from afflux.sinks.sql.session import first_line
+from afflux.sinks.sql.stage import Stage
+
+REFUSALS = (pg.DataError, pg.IntegrityError, pg.RaiseException)
+"""What PostgreSQL says when it is a row that is wrong, and not the statement; triggers raise the last."""
+
+_CONDITIONS = "data_exception OR integrity_constraint_violation OR raise_exception"
+"""The same in PL/pgSQL's words."""
+_LINE = re.compile(r"^COPY [^,]*, \D*(\d+)")
+"""Where a COPY failed. Servers say "line" in their own language."""
+_PIECE_ROWS = 4096
+"""Rows in one COPY."""
+_TRIED_TOGETHER = 128
+"""Rows that are written at once; where they fail, one by one."""
+
+# `afflux.trial` holds the places of the rows that are tried; the view over them stands for the staging table.
+_BLOCK = """
+#variable_conflict use_column
+DECLARE
+  afflux_places tid[] := ARRAY(SELECT ctid FROM {staged} ORDER BY ctid);
+  afflux_first integer := 1;
+  afflux_last integer;
+BEGIN
+  {delete};
+  WHILE afflux_first <= cardinality(afflux_places) LOOP
+    afflux_last := least(afflux_first + {together} - 1, cardinality(afflux_places));
+    BEGIN
+      PERFORM set_config('afflux.trial', afflux_places[afflux_first:afflux_last]::text, true);
+      {write};
+    EXCEPTION WHEN {conditions} THEN
+      FOR afflux_one IN afflux_first..afflux_last LOOP
+        BEGIN
+          PERFORM set_config('afflux.trial', afflux_places[afflux_one:afflux_one]::text, true);
+          {write};
+        EXCEPTION WHEN {conditions} THEN
+          INSERT INTO pg_temp.afflux_refused VALUES (afflux_one, SQLERRM);
+        END;
+      END LOOP;
+    END;
+    afflux_first := afflux_last + 1;
+  END LOOP;
+END"""
+
+Copy = Callable[[pl.DataFrame], None]
+"""Stages some rows."""
+
+
+def find(connection: psycopg.Connection, rows: pl.DataFrame, stage: Stage, copy: Copy) -> dict[int, str]:
+    """Find the rows that the target refuses.
+
+    Args:
+        connection: in a transaction that will be rolled back, with the table's lock held alone.
+        rows: the rows of one table, as in `TableChanges`.
+        stage: their staging table, empty.
+        copy: stages rows there.
+
+    Returns:
+        The reasons, by the rows' events in their order of arrival.
+    """
+    said = _by_copy(connection, rows, copy)
+    good = rows.filter(~pl.Series(range(rows.height), dtype=pl.Int64).is_in(list(said)))
+    copy(good)
+    events = rows[SEQUENCE].to_list()
+    by_copy = {events[number]: reason for number, reason in said.items()}
+    return by_copy | _by_writing(connection, good[SEQUENCE].to_list(), stage)
+
+
+def _by_copy(connection: psycopg.Connection, rows: pl.DataFrame, copy: Copy) -> dict[int, str]:
+    """Find the rows, by their number, that can't be staged."""
+    reasons: dict[int, str] = {}
+    start, piece = 0, _PIECE_ROWS
+    while start < rows.height:
+        some = rows.slice(start, piece)
+        try:
+            with connection.transaction(force_rollback=True):
+                copy(some)
+        except REFUSALS as error:
+            bad = start + _row_at(some, error)
+            reasons[bad] = first_line(error)
+            # Where there is one there may be many: what is behind it is sent in small pieces, that grow again.
+            start, piece = bad + 1, 32
+        else:
+            start, piece = start + some.height, min(2 * piece, _PIECE_ROWS)
+    return reasons
+
+
+def _row_at(rows: pl.DataFrame, error: psycopg.Error) -> int:
+    """Give the number of the row that a COPY of rows has failed at; its error counts lines, and texts may have several.
+
+    Raises:
+        psycopg.Error: the error, where it names no line.
+    """
+    named = _LINE.match(error.diag.context or "")
+    if not named:
+        raise error
+    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
+    more = [pl.col(name).str.count_matches("\n", literal=True).fill_null(0) for name in texts]
+    ends = rows.select((pl.sum_horizontal(*more, pl.lit(1, pl.UInt32))).cum_sum()).to_series()
+    return min(int(ends.search_sorted(int(named[1]), side="left")), rows.height - 1)
+
+
+def _by_writing(connection: psycopg.Connection, events: list[int], stage: Stage) -> dict[int, str]:
+    """Find the staged rows, by their events, that the target table does not take; what it takes is written."""
+    tried = stage.over("trial")
+    write = [tried.upsert(), tried.update_masked()] if stage.masked else [tried.upsert()]
+    block = sql.SQL(_BLOCK).format(
+        staged=stage.staged,
+        delete=stage.delete(),
+        write=sql.SQL(";\n      ").join(write),
+        together=sql.Literal(_TRIED_TOGETHER),
+        conditions=sql.SQL(_CONDITIONS),
+    )
+    connection.execute("CREATE TEMPORARY TABLE afflux_refused (number integer, reason text) ON COMMIT DROP")
+    connection.execute(
+        sql.SQL(
+            "CREATE TEMPORARY VIEW {} AS SELECT * FROM {} WHERE ctid = ANY (current_setting('afflux.trial')::tid[])"
+        ).format(sql.Identifier(tried.name), stage.staged)
+    )
+    connection.execute(sql.SQL("DO LANGUAGE plpgsql {}").format(sql.Literal(block.as_string(connection))))
+    found = connection.execute("SELECT number, reason FROM pg_temp.afflux_refused").fetchall()
+    connection.execute("DROP TABLE pg_temp.afflux_refused")
+    return {events[number - 1]: reason for number, reason in found}
