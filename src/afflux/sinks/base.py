@@ -7,6 +7,7 @@ A sink keeps its own state beside its data: where it stands in each partition, a
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 import polars as pl
@@ -25,7 +26,18 @@ META = (SHARD, LSN, SOURCE_TS, DELETED)
 SEQUENCE = "afflux.sequence"
 """Frame column: the order of arrival of an event, or of the last that made a row (integer); within a partition Kafka's."""
 MOVED_AT = "afflux.moved_at"
-"""Frame column: the LSN of the change of key that brought a row, or that took a deleted one (integer, or null)."""
+"""Frame column: the LSN of the change of key that brought a row here (integer, or null)."""
+OP = "afflux.op"
+"""Frame column: what an event is (text): `c`, `r`, `u`, `d` or `t`."""
+TOPIC = "afflux.topic"
+"""Frame column: the topic that an event came by (text)."""
+PARTITION = "afflux.partition"
+"""Frame column: the partition of that topic (integer)."""
+OFFSET = "afflux.offset"
+"""Frame column: the event's offset there (integer)."""
+TRANSACTION = "afflux.transaction"
+"""Frame column: the source's transaction id (integer, or null)."""
+LINEAGE = (OP, TOPIC, PARTITION, OFFSET, TRANSACTION)
 
 
 def unchanged(column: str) -> str:
@@ -75,6 +87,37 @@ class TableName(NamedTuple):
         return f"{self.schema}.{self.name}"
 
 
+class Mode(StrEnum):
+    """What a target table holds."""
+
+    UPSERT = "upsert"
+    """Each row as it is now."""
+    APPEND = "append"
+    """Each change as a row of its own."""
+    HISTORY = "history"
+    """Each version of a row, with the times between which it was the one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How a table keeps what happens to its rows; the same for all of its changes.
+
+    Attributes:
+        mode: what it holds.
+        soft: of `Mode.UPSERT`: a deleted row stays and is marked, until it is inserted again.
+        lineage: whether rows say by which event they came; those of the other modes always do.
+    """
+
+    mode: Mode = Mode.UPSERT
+    soft: bool = False
+    lineage: bool = False
+
+    @property
+    def traced(self) -> bool:
+        """Whether rows hold the columns of `LINEAGE`."""
+        return self.lineage or self.mode is not Mode.UPSERT
+
+
 @dataclass(frozen=True, slots=True)
 class TargetColumn:
     """A column that a target table has to have."""
@@ -93,32 +136,53 @@ class Truncate:
         topic: the topic that it came by.
         until: the ends of that topic's partitions when the truncate was read, where there are several:
             until the target stands at all of them, rows older than the truncate may still come.
+        source_ts: the source's commit time, in microseconds since 1970.
+        partition: the number of the partition of `topic` that it came by.
+        offset: its offset there.
+        transaction: the source's transaction id.
     """
 
     shard: str
     lsn: int
     topic: str = ""
     until: tuple[tuple[Partition, int], ...] = ()
+    source_ts: int = 0
+    partition: int = 0
+    offset: int = 0
+    transaction: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TableChanges:
-    """The net effect of a batch on one target table.
+    """What a batch does to one target table.
+
+    Of a table in `Mode.UPSERT`, the net effect; of one in the other modes, every event in its order.
+
+    A row's key may be equal to that of a row in the target though its bytes differ (numeric 1.5 and 1.50):
+    the target's own equality decides. An event under other bytes that is not newer, by its LSN, than the
+    target's row says nothing of that row.
 
     Attributes:
         table: where.
         columns: the source's columns, the key's among them.
-        key: the names of the key's columns, in the key's order.
-        rows: at most one row a shard and key: the columns of `META`, `SEQUENCE`, `MOVED_AT`, the source's
-            columns (of a deleted row, only the key's hold values), and for each column with an
-            unknown unchanged value a column named by `unchanged`.
-        truncates: applied before the rows.
+        key: the names of the key's columns, in the key's order; without any in `Mode.APPEND` alone.
+        rows: the columns of `META`, `SEQUENCE`, `MOVED_AT`, the source's columns, those of `LINEAGE` where
+            `keeping.traced`, and for each column with an unknown unchanged value one named by `unchanged`.
+            Upsert: at most one row a shard and key. Of a deleted row only the key's columns hold values;
+            where deletes are soft, it holds what the batch knows of the row as it last was, and the target's
+            own row holds what is unchanged and unknown (where there is none, nothing is known to mark).
+            Append: a row an event, with what that event says and no more, truncates among them.
+            History: a row an event, truncates among them, with the values that the batch knows; those that
+            are unknown are of the version before, or where `MOVED_AT` says so of the departed row.
+            A truncate (`OP` is `t`) has no key and no values; it is `DELETED`.
+        truncates: applied before the rows. In history they are those of `rows`, again; in append none.
         departed: rows as they were when their key changed, for other halves of the changes to take
             unchanged values from; the columns of `rows`, with `LSN` the change's. A value that is
             unknown here too is that of the target's row of this shard and key, before this batch.
         with_shard: whether the shard is part of the target's key, so that equal keys of shards are rows apart.
         several: whether a topic of the table has several partitions, so that the halves of a key change may
             come in any order.
+        keeping: how the table keeps its rows. A sink that can't keep them so refuses with a TableError.
     """
 
     table: TableName
@@ -129,6 +193,7 @@ class TableChanges:
     departed: pl.DataFrame | None = None
     with_shard: bool = False
     several: bool = False
+    keeping: Keeping = Keeping()
 
 
 @dataclass(frozen=True, slots=True)
