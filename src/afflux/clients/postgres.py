@@ -125,6 +125,36 @@ class Session:
         self._connection.execute(statement)
 
 
+def connect(login: Login, name: str) -> psycopg.Connection:
+    """Open a connection on which each statement commits by itself, with its times limited.
+
+    Args:
+        login: the shard.
+        name: what it is called in the server's own views.
+
+    Raises:
+        psycopg.Error: it can't be reached or refuses the login.
+    """
+    connection = psycopg.connect(
+        host=login.host,
+        port=login.port,
+        dbname=login.database,
+        user=login.user,
+        password=login.password,
+        connect_timeout=CONNECT_SECONDS,
+        application_name=name,
+        autocommit=True,
+        **login.options,  # type: ignore[arg-type]  # libpq's options are all text
+    )
+    try:
+        connection.execute(f"set statement_timeout = '{STATEMENT_SECONDS}s'")
+        connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection
+
+
 @contextmanager
 def session(login: Login) -> Iterator[Session]:
     """Open a short session on a shard.
@@ -134,19 +164,7 @@ def session(login: Login) -> Iterator[Session]:
             message names the shard.
     """
     try:
-        with psycopg.connect(
-            host=login.host,
-            port=login.port,
-            dbname=login.database,
-            user=login.user,
-            password=login.password,
-            connect_timeout=CONNECT_SECONDS,
-            application_name="afflux control",
-            autocommit=True,
-            **login.options,  # type: ignore[arg-type]  # libpq's options are all text
-        ) as connection:
-            connection.execute(f"set statement_timeout = '{STATEMENT_SECONDS}s'")
-            connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
+        with connect(login, "afflux control") as connection:
             yield Session(login, connection)
     except psycopg.Error as error:
         raise source_error(login.where, login.user, error) from None
