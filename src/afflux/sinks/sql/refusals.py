@@ -87,32 +87,57 @@ def _by_copy(connection: psycopg.Connection, rows: pl.DataFrame, copy: Copy) -> 
     start, piece = 0, _PIECE_ROWS
     while start < rows.height:
         some = rows.slice(start, piece)
-        try:
-            with connection.transaction(force_rollback=True):
-                copy(some)
-        except REFUSALS as error:
-            bad = start + _row_at(some, error)
-            reasons[bad] = first_line(error)
-            # Where there is one there may be many: what is behind it is sent in small pieces, that grow again.
-            start, piece = bad + 1, 32
-        else:
+        error = _refusal(connection, some, copy)
+        if error is None:
             start, piece = start + some.height, min(2 * piece, _PIECE_ROWS)
+            continue
+        bad = _first_bad(connection, some, copy, error)
+        reasons[start + bad] = first_line(error)
+        # Where there is one there may be many: what is behind it is sent in small pieces, that grow again.
+        start, piece = start + bad + 1, 32
     return reasons
 
 
-def _row_at(rows: pl.DataFrame, error: psycopg.Error) -> int:
-    """Give the number of the row that a COPY of rows has failed at; its error counts lines, and texts may have several.
+def _refusal(connection: psycopg.Connection, rows: pl.DataFrame, copy: Copy) -> psycopg.Error | None:
+    """Stage rows without keeping them, and give what the server says against it."""
+    try:
+        with connection.transaction(force_rollback=True):
+            copy(rows)
+    except REFUSALS as error:
+        return error
+    return None
 
-    Raises:
-        psycopg.Error: the error, where it names no line.
-    """
+
+def _first_bad(connection: psycopg.Connection, rows: pl.DataFrame, copy: Copy, error: psycopg.Error) -> int:
+    """Give the number of the first row that can't be staged: the one that the error names, if it fails alone."""
     named = _LINE.match(error.diag.context or "")
-    if not named:
-        raise error
+    if named:
+        row = _row_at(rows, int(named[1]))
+        if _refusal(connection, rows.slice(row, 1), copy):
+            return row
+    good, bad = 0, rows.height  # so many rows from the first on can be staged, and can't
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (good, middle) if _refusal(connection, rows.head(middle), copy) else (middle, bad)
+    return bad - 1
+
+
+def _row_at(rows: pl.DataFrame, line: int) -> int:
+    """Give the number of the row that has a line, counted from 1 as PostgreSQL does.
+
+    It counts the lines within quoted texts as well, by the file's kind of line end; while it does not know that
+    yet, in the first row, it takes carriage returns for it (PostgreSQL 16's source).
+    """
     texts = [name for name, kind in rows.schema.items() if kind == pl.String]
-    more = [pl.col(name).str.count_matches("\n", literal=True).fill_null(0) for name in texts]
-    ends = rows.select((pl.sum_horizontal(*more, pl.lit(1, pl.UInt32))).cum_sum()).to_series()
-    return min(int(ends.search_sorted(int(named[1]), side="left")), rows.height - 1)
+
+    def more(end: str) -> pl.Expr:
+        return pl.sum_horizontal(
+            pl.lit(0, pl.UInt32), *(pl.col(name).str.count_matches(end, literal=True).fill_null(0) for name in texts)
+        )
+
+    within = pl.when(pl.int_range(pl.len()) == 0).then(more("\r")).otherwise(more("\n"))
+    ends = rows.select((within + 1).cum_sum()).to_series()
+    return min(int(ends.search_sorted(line, side="left")), rows.height - 1)
 
 
 def _by_writing(connection: psycopg.Connection, events: list[int], stage: Stage) -> dict[int, str]:
