@@ -1,10 +1,11 @@
 """Kafka Connect's REST interface."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from afflux.clients.rest import Rest
+from afflux.clients.rest import Rest, secured
 from afflux.errors import ConnectError
 
 VALIDATE_SECONDS = 100.0
@@ -47,17 +48,24 @@ class Connect:
     """A Kafka Connect cluster.
 
     Args:
-        url: the REST address of any of its workers; it may hold a user and password.
+        url: the REST address of any of its workers, or of several, separated by commas; it may hold a user and
+            password.
+        properties: login and TLS, see `secured`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, properties: Mapping[str, str] | None = None) -> None:
         self._rest = Rest(
             url,
             name="Kafka Connect",
             error=_readable_error,
             hint="Is Kafka Connect running, and is connect.url of the topology its REST address?",
+            **secured(properties or {}),
         )
-        self.url = self._rest.url
+
+    @property
+    def url(self) -> str:
+        """The address that is asked at present, without user and password."""
+        return self._rest.url
 
     def connectors(self) -> dict[str, Connector]:
         """Return every connector of the cluster, by name, with its config and state."""

@@ -3,15 +3,8 @@
 import json
 from typing import Any
 
-from afflux.clients.rest import Rest
+from afflux.clients.rest import Rest, secured
 from afflux.errors import RegistryError
-
-_PROPERTIES = {
-    "basic.auth.user.info",
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.key.location",
-}
 
 
 class Registry:
@@ -19,24 +12,22 @@ class Registry:
 
     Args:
         url: the address of its Confluent API, such as `http://127.0.0.1:8081/apis/ccompat/v7`.
-        properties: `basic.auth.user.info`, `ssl.ca.location`, `ssl.certificate.location` and
-            `ssl.key.location`, named as in Confluent's clients, secrets resolved; others are ignored.
+        properties: login and TLS, see `secured`.
     """
 
     def __init__(self, url: str, properties: dict[str, str] | None = None) -> None:
-        given = {key: value for key, value in (properties or {}).items() if key in _PROPERTIES}
-        user, _, password = given.get("basic.auth.user.info", "").partition(":")
-        certificate, key = given.get("ssl.certificate.location"), given.get("ssl.key.location")
         self._rest = Rest(
             url,
             name="schema registry",
             error=RegistryError,
             hint="Is the registry running, and is registry.url of the topology the address of its Confluent API?",
-            auth=(user, password) if user else None,
-            verify=given.get("ssl.ca.location", True),
-            cert=(certificate, key) if certificate and key else None,
+            **secured(properties or {}),
         )
-        self.url = self._rest.url
+
+    @property
+    def url(self) -> str:
+        """Its address, without user and password."""
+        return self._rest.url
 
     def subjects(self) -> set[str]:
         """Return the names of all subjects."""
@@ -61,12 +52,14 @@ class Registry:
         Returns:
             `NONE`, `BACKWARD`, ...
         """
-        answer: dict[str, Any] | None = None
-        if subject is not None:
-            # Without the parameter Apicurio answers NONE for a subject that the registry's own level binds.
-            query = {"defaultToGlobal": "true"}
-            answer = self._rest.call("GET", "config", subject, query=query, missing_ok=True)
-        return str((answer or self._rest.get("config"))["compatibilityLevel"])
+        own = None if subject is None else self.bound_to(subject)
+        return own or str(self._rest.get("config")["compatibilityLevel"])
+
+    def bound_to(self, subject: str) -> str | None:
+        """Return the level that binds a subject; None where nothing but the whole registry's does."""
+        # Without the parameter Apicurio answers NONE for a subject that the registry's own level binds.
+        answer = self._rest.call("GET", "config", subject, query={"defaultToGlobal": "true"}, missing_ok=True)
+        return None if answer is None else str(answer["compatibilityLevel"])
 
     def set_compatibility(self, subject: str, level: str) -> None:
         """Set the compatibility level of a subject, before or after its first schema comes."""

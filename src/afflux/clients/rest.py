@@ -1,8 +1,9 @@
 """A server that speaks JSON over HTTP: time limits, retries of what may be retried, readable errors."""
 
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
@@ -22,15 +23,40 @@ _SERVER_FAULT = 500
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
+class Secured(TypedDict):
+    """What `Rest` takes of a login and of TLS."""
+
+    auth: tuple[str, str] | None
+    verify: str | bool
+    cert: tuple[str, str] | None
+
+
+def secured(properties: Mapping[str, str]) -> Secured:
+    """Read login and TLS from properties named as in Confluent's clients.
+
+    Args:
+        properties: `basic.auth.user.info` (`user:password`), `ssl.ca.location`, `ssl.certificate.location` and
+            `ssl.key.location`, secrets resolved; others are ignored.
+    """
+    user, _, password = properties.get("basic.auth.user.info", "").partition(":")
+    certificate, key = properties.get("ssl.certificate.location"), properties.get("ssl.key.location")
+    return {
+        "auth": (user, password) if user else None,
+        "verify": properties.get("ssl.ca.location", True),
+        "cert": (certificate, key) if certificate and key else None,
+    }
+
+
 class Unavailable(Exception):  # noqa: N818 - a state of the server, not a fault of the caller
     """Nobody answered at all."""
 
 
 class Rest:
-    """One HTTP server; safe to use from several threads.
+    """One HTTP server, or several that are as good as each other; safe to use from several threads.
 
     Args:
-        url: its address; a user and password in it are used to log in and never shown.
+        url: its address, or several separated by commas: the one that answered last is asked, and the next one
+            where it does not answer any more. A user and password in it are used to log in and never shown.
         name: how to call it in messages, such as `Kafka Connect`.
         error: the kind of error to raise.
         hint: what to do when nobody answers at the address.
@@ -50,12 +76,16 @@ class Rest:
         verify: str | bool = True,
         cert: tuple[str, str] | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.username:
-            auth = (parts.username, parts.password or "")
-        self.url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+        self._servers = [_server(each.strip(), auth) for each in url.split(",")]
+        self._asked = 0
         self._name, self._error, self._hint = name, error, hint
-        self._auth, self._verify, self._cert = auth, verify, cert
+        self._verify, self._cert = verify, cert
+        self._sessions = threading.local()  # connections are kept, and no two threads share one
+
+    @property
+    def url(self) -> str:
+        """The address that is asked at present, without user and password."""
+        return self._servers[self._asked][0]
 
     def get(self, *path: str, **query: str | list[str]) -> Any:
         """Read; retried while the server is away or busy."""
@@ -116,15 +146,17 @@ class Rest:
     def _send(
         self, method: str, path: tuple[str, ...], query: dict[str, Any] | None, body: Any, read_seconds: float
     ) -> requests.Response:
-        where = f"{self._name} at {self.url}"
+        place = self._asked
+        server, auth = self._servers[place]
+        where = f"{self._name} at {server}"
         try:
-            return requests.request(
+            return self._session().request(
                 method,
-                "/".join((self.url, *(quote(part, safe="") for part in path))),
+                "/".join((server, *(quote(part, safe="") for part in path))),
                 params=query,
                 json=body,
                 headers=_JSON,
-                auth=self._auth,
+                auth=auth,
                 verify=self._verify,
                 cert=self._cert,
                 timeout=(CONNECT_SECONDS, read_seconds),
@@ -132,17 +164,28 @@ class Rest:
         except requests.exceptions.SSLError as error:
             raise self._error(f"{where}: no secure connection: {_root(error)}", hint=self._hint) from None
         except requests.ReadTimeout:
+            self._ask_next(place)
             raise self._error(
                 f"{where} did not answer {method} /{'/'.join(path)} in {read_seconds:g} s",
                 hint=self._hint,
                 transient=True,
             ) from None
         except requests.ConnectionError as error:
+            self._ask_next(place)
             raise self._error(
                 f"{where} does not answer: {_root(error)}", hint=self._hint, transient=True
             ) from Unavailable()
         except requests.RequestException as error:
             raise self._error(f"{where}: {_root(error)}", hint=self._hint) from None
+
+    def _ask_next(self, place: int) -> None:
+        self._asked = (place + 1) % len(self._servers)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._sessions, "session", None)
+        if session is None:
+            session = self._sessions.session = requests.Session()
+        return session
 
     def _refuse(self, answer: requests.Response, method: str, path: tuple[str, ...]) -> None:
         status = answer.status_code
@@ -151,6 +194,14 @@ class Rest:
                 f"{self._name} at {self.url} refused {method} /{'/'.join(path)} ({status}): {_readable(answer)}",
                 transient=status == _CONFLICT or status >= _SERVER_FAULT,
             )
+
+
+def _server(url: str, auth: tuple[str, str] | None) -> tuple[str, tuple[str, str] | None]:
+    """Take the login out of an address: (address, login)."""
+    parts = urlsplit(url)
+    if parts.username:
+        auth = (unquote(parts.username), unquote(parts.password or ""))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/"), auth
 
 
 def _readable(answer: requests.Response) -> str:

@@ -25,8 +25,9 @@ from afflux.control.actions import (
     StartConnector,
 )
 from afflux.control.neighbours import UNFINISHED
-from afflux.control.observe import WORKERS, Servers, login, look
+from afflux.control.observe import WORKERS, look
 from afflux.control.plan import Plan
+from afflux.control.servers import Servers, login
 from afflux.control.status import ShardStatus, Verdict
 from afflux.control.world import Problem
 from afflux.errors import AffluxError, ConnectError

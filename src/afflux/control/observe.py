@@ -2,23 +2,20 @@
 
 from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.registry import Registry
-from afflux.clients.signals import Signals
-from afflux.clients.topics import Topics
 from afflux.control.desired import desired, shared_topics, subjects
+from afflux.control.servers import Servers, connect, login
 from afflux.control.settings import PLUGIN, check_settings
 from afflux.control.status import Seen, ShardStatus, judge
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.errors import ConnectError, ServerError, SourceError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names, signal_topic
-from afflux.topology.secrets import resolve
 
 WORKERS = 12
 """Requests on their way at once."""
@@ -26,44 +23,6 @@ NEEDED = {
     "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
     "io.apicurio.registry.utils.converter.AvroConverter": "Apicurio's Avro converter",
 }
-_SSL = ("sslmode", "sslrootcert")
-
-
-@dataclass(frozen=True)
-class Servers:
-    """The servers that all shards share, ready to be asked."""
-
-    connect: Connect
-    topics: Topics
-    registry: Registry
-    signals: Signals
-
-
-def servers(topology: Topology) -> Servers:
-    """Return clients for a topology's servers, with its secrets resolved; none is asked yet."""
-    bootstrap = resolve(topology.kafka.bootstrap_servers)
-    kafka = {key: resolve(value) for key, value in topology.kafka.properties.items()}
-    registry = {key: resolve(value) for key, value in topology.registry.properties.items()}
-    return Servers(
-        connect=Connect(resolve(topology.connect.url)),
-        topics=Topics(bootstrap, kafka),
-        registry=Registry(resolve(topology.registry.url), registry),
-        signals=Signals(bootstrap, kafka, signal_topic(topology)),
-    )
-
-
-def login(topology: Topology, shard: Shard) -> Login:
-    """Return how to log in to a shard, with its secrets resolved."""
-    config = topology.source.config
-    return Login(
-        shard=shard.name,
-        host=resolve(shard.host),
-        port=shard.port,
-        database=resolve(shard.database or topology.source.database),
-        user=resolve(topology.source.user),
-        password=resolve(topology.source.password),
-        options={key: str(config[f"database.{key}"]) for key in _SSL if f"database.{key}" in config},
-    )
 
 
 def observe(topology: Topology, to: Servers) -> World:
@@ -110,17 +69,17 @@ def observe(topology: Topology, to: Servers) -> World:
 
 def status(topology: Topology) -> list[ShardStatus]:
     """Say of each shard of a topology what its stream is doing; asks Connect and the shards, and changes nothing."""
-    connect = Connect(resolve(topology.connect.url))
+    cluster = connect(topology)
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            connectors: dict[str, Connector] | Problem = connect.connectors()
+            connectors: dict[str, Connector] | Problem = cluster.connectors()
         except ConnectError as error:
             connectors = Problem("", "Kafka Connect", error.message, error.hint)
 
         def one(shard: Shard) -> ShardStatus:
             name = shard_names(topology, shard).connector
             known = connectors if isinstance(connectors, Problem) else connectors.get(name)
-            return look(topology, shard, connect, known)
+            return look(topology, shard, cluster, known)
 
         return list(pool.map(one, topology.shards))
 

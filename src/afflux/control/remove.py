@@ -11,7 +11,9 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.control.apply import Progress
-from afflux.control.observe import WORKERS, login
+from afflux.control.observe import WORKERS
+from afflux.control.servers import connect as connect_of
+from afflux.control.servers import login
 from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.errors import ConnectError, ServerError, UsageError
 from afflux.topology.model import Topology
@@ -65,7 +67,7 @@ def removable(topology: Topology, shards: Collection[str] | None) -> list[str]:
         UsageError: there is no such shard, neither in the topology nor as a connector of it.
         ConnectError: Connect does not answer.
     """
-    return [target.shard for target in _targets(topology, Connect(resolve(topology.connect.url)), shards)]
+    return [target.shard for target in _targets(topology, connect_of(topology), shards)]
 
 
 def remove(
@@ -91,7 +93,7 @@ def remove(
             "a publication can't be dropped while its slot stays: the slot could never be read again",
             hint="Add --drop-slot, or keep both.",
         )
-    connect = Connect(resolve(topology.connect.url))
+    connect = connect_of(topology)
     targets = _targets(topology, connect, shards)
     tell = progress or (lambda *_: None)
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -13,6 +13,7 @@ from afflux.assets import asset
 from afflux.clients.catalog import Relation
 from afflux.control.security import java_security
 from afflux.errors import UsageError
+from afflux.topology.kinds import KINDS
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import message_prefix, notification_topic, shard_names, signal_topic
 
@@ -146,7 +147,7 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
         "buffer_memory": max(_LEAST_BUFFER, room),
         "exactly_once": "requested" if all(t.mode == "upsert" for t in topology.tables) else "required",
     }
-    config = {key: value.format(**fields) for key, value in _template().items()}
+    config = {key: value.format(**fields) for key, value in _template(KINDS[topology.source.kind]).items()}
     consumer = {key for key in topology.source.config if key.startswith("signal.consumer.")}
     if not consumer:
         config |= {f"signal.consumer.{k}": v for k, v in java_security(topology.kafka.properties).items()}
@@ -222,6 +223,6 @@ def _text(value: str | float | bool) -> str:
 
 
 @cache
-def _template() -> dict[str, str]:
-    loaded: dict[str, str] = json.loads(asset("connectors", "debezium-postgresql.json").read_text())
+def _template(file: str) -> dict[str, str]:
+    loaded: dict[str, str] = json.loads(asset("connectors", file).read_text())
     return loaded

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
+from afflux.topology.kinds import KINDS
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
 """A name that topics, connectors and slots can carry: lower case letters, digits, `_` and `-`."""
 
@@ -29,6 +31,11 @@ def _as_text(value: object) -> object:
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
 
+
+Compatibility = Literal[
+    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
+]
+"""Levels of compatibility, by the Confluent API's names."""
 
 PropertyText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
@@ -79,13 +86,17 @@ class Registry(Part):
     """The Confluent API; Apicurio has it at `/apis/ccompat/v7`."""
     properties: dict[str, PropertyText] = {}
     """Login and TLS, by the names of Confluent's client: `basic.auth.user.info`, `ssl.ca.location`."""
+    compatibility: Compatibility = "NONE"
+    """What the registry demands of a new version of these topics' schemas; any but `NONE` can stop a connector."""
 
 
 class Connect(Part):
     """Kafka Connect's REST address, and how its converters reach the registry."""
 
     url: str
-    """Kafka Connect's REST address."""
+    """Kafka Connect's REST address; of several workers, separated by commas, the first that answers is asked."""
+    properties: dict[str, PropertyText] = {}
+    """Login and TLS: `basic.auth.user.info`, `ssl.ca.location`, `ssl.certificate.location`, `ssl.key.location`."""
     registry_url: str | None = None
     """The registry's address for the converter, where it differs from what `registry.url` gives."""
 
@@ -139,7 +150,7 @@ def _shards_form(value: object) -> str:
 class Source(Part):
     """The shards, and how to log in to them."""
 
-    kind: Literal["postgresql"] = "postgresql"
+    kind: Annotated[str, WithJsonSchema({"enum": list(KINDS)})] = "postgresql"
     """What the shards are."""
     database: str
     """The shards' database."""
@@ -192,6 +203,10 @@ class Table(Part):
     """How changes are written: over the row, each as a row, or as versions with their times."""
     deletes: Literal["hard", "soft"] = "hard"
     """Whether a deleted row goes, or stays and is marked."""
+    lineage: bool = False
+    """Whether each row says by which event it came; with `append` and `history` it always does."""
+    allow_duplicates: bool = False
+    """Whether `append` and `history` are right even where Kafka Connect may deliver a change twice."""
     shards: Literal["all", "one"] = "all"
     """From all shards, or from the first one alone (a reference table)."""
     on_error: OnError = OnError()
@@ -224,6 +239,47 @@ class Batching(Part):
     """How long a batch may wait to fill."""
 
 
+class MetaColumns(Part):
+    """What the columns of afflux's own are called in a target's tables."""
+
+    shard: str = "_shard"
+    """The shard whose row it is."""
+    lsn: str = "_lsn"
+    """The position in that shard's WAL of the event that made the row."""
+    source_ts: str = "_source_ts"
+    """The source's commit time."""
+    synced_at: str = "_synced_at"
+    """When the row was written."""
+    deleted: str = "_deleted"
+    """With `deletes: soft`, whether the row is deleted."""
+    deleted_at: str = "_deleted_at"
+    """With `deletes: soft`, the commit time of the delete."""
+    op: str = "_op"
+    """What the event was: `c`, `r`, `u`, `d` or `t`."""
+    topic: str = "_topic"
+    """The topic that it came by."""
+    partition: str = "_partition"
+    """The partition of that topic."""
+    offset: str = "_offset"
+    """Its offset there."""
+    transaction: str = "_transaction"
+    """The source's transaction id."""
+    unchanged: str = "_unchanged"
+    """With `append`, the columns whose values an update has left out."""
+    valid_from: str = "_valid_from"
+    """With `history`, the commit time from which a version is the one."""
+    valid_to: str = "_valid_to"
+    """With `history`, the commit time from which it is not any more."""
+    current: str = "_current"
+    """With `history`, whether a version is the one now."""
+    end_op: str = "_end_op"
+    """With `history`, what the event was that ended the version."""
+    end_partition: str = "_end_partition"
+    """With `history`, the partition that this event came by."""
+    end_offset: str = "_end_offset"
+    """With `history`, its offset there."""
+
+
 class PostgresSink(Part):
     """A PostgreSQL warehouse."""
 
@@ -235,6 +291,8 @@ class PostgresSink(Part):
     """The target, `postgresql://user:${env:NAME}@host:port/database`."""
     batch: Batching = Batching()
     """When a batch is full."""
+    meta: MetaColumns = MetaColumns()
+    """What the columns of afflux's own are called."""
 
 
 Sink = PostgresSink

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from afflux.topology import regex
+from afflux.topology.kinds import kind_complaint
 from afflux.topology.model import Table
 from afflux.topology.names import check_template
 from afflux.topology.secrets import HOW, broken_reference, is_reference, is_secret_key, literal_in_url
@@ -65,6 +67,11 @@ def _http(text: str) -> Complaint:
     return "must be a URL that begins with http:// or https://"
 
 
+def _each(check: Callable[[str], Complaint], text: str) -> Complaint:
+    """Check what commas separate, one by one."""
+    return next((complaint for part in text.split(",") if (complaint := check(part.strip()))), None)
+
+
 def _postgresql(text: str) -> Complaint:
     if text.startswith("${") or re.match(r"postgres(ql)?://\S", text):
         return None
@@ -117,13 +124,15 @@ def _template(text: str) -> Complaint:
 
 
 _HTTP: Final = (_filled, _reference, _http, _no_secret_in_url)
+_WORKERS: Final = tuple(partial(_each, check) for check in _HTTP)
 _POSTGRESQL: Final = (_filled, _reference, _postgresql, _no_secret_in_url)
 
 CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
     "kafka.bootstrap_servers": (_filled, _reference, _servers),
     "registry.url": _HTTP,
-    "connect.url": _HTTP,
+    "connect.url": _WORKERS,
     "connect.registry_url": _HTTP,
+    "source.kind": (kind_complaint,),
     "source.database": (_filled, _reference),
     "source.user": (_filled, _reference),
     "source.password": (_reference, _secret),
@@ -144,6 +153,7 @@ CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
 MAPS: Final[dict[str, tuple[Callable[[str, str], Complaint], ...]]] = {
     "kafka.properties": (_reference_property, _secret_property),
     "registry.properties": (_reference_property, _secret_property),
+    "connect.properties": (_reference_property, _secret_property),
     "source.config": (_secret_property,),  # Connect's workers may know more providers than afflux
 }
 """The mappings whose keys are properties of others."""

@@ -1,6 +1,7 @@
 """The clients of HTTP servers against a real one, which answers what a test lays down."""
 
 import json
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -136,3 +137,25 @@ def test_a_trace_becomes_one_line() -> None:
     trace = "a.b.CException: outer\n\tat a.b.C\nCaused by: a.b.DException: inner\n\tat a.b.D\n\t... 3 more"
     assert first_reason(trace) == "outer: inner"
     assert first_reason("") == ""
+
+
+def test_of_several_workers_the_next_is_asked_when_one_is_gone(server: Server) -> None:
+    server.answers.extend([(200, {}), (200, {})])
+    gone = Server()
+    gone.server_close()
+    client = Connect(f"{gone.url}, {server.url}")
+    assert client.connectors() == {}
+    assert client.url == server.url
+    assert client.connectors() == {}
+
+
+def test_a_password_in_the_address_is_sent_as_it_is(server: Server) -> None:
+    server.answers.append((200, {}))
+    Connect(server.url.replace("http://", "http://me:p%40ss%2C@")).connectors()
+    assert server.logins == [f"Basic {b64encode(b'me:p@ss,').decode()}"]
+
+
+def test_login_by_properties(server: Server) -> None:
+    server.answers.append((200, {}))
+    Connect(server.url, {"basic.auth.user.info": "me:secret"}).connectors()
+    assert server.logins == [f"Basic {b64encode(b'me:secret').decode()}"]
