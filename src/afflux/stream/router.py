@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from afflux.errors import TopologyError
-from afflux.sinks.base import TableName
+from afflux.sinks.base import Keeping, Mode, TableName
 from afflux.topology.model import Table, Topology
 from afflux.topology.tables import match
 from afflux.transforms import Transform, build
@@ -25,6 +25,10 @@ class Route(NamedTuple):
     table: TableName
     with_shard: bool = False
     """Whether the shard is part of the target's key."""
+    keeping: Keeping = Keeping()
+    """How the target keeps its rows."""
+    key: tuple[str, ...] = ()
+    """The declared key's columns; empty where the key is the events' own."""
 
 
 class Router:
@@ -51,7 +55,17 @@ class Router:
         declared = match(self._topology, f"{schema}.{table}")
         if declared is None:
             return None
-        return Route(target_of(declared, topic, self._transforms), with_shard=declared.key == "with_shard")
+        return Route(
+            target_of(declared, topic, self._transforms),
+            with_shard=declared.key == "with_shard",
+            keeping=keeping_of(declared),
+            key=tuple(declared.key) if isinstance(declared.key, list) else (),
+        )
+
+
+def keeping_of(declared: Table) -> Keeping:
+    """Give how a declared table keeps its rows."""
+    return Keeping(Mode(declared.mode), soft=declared.deletes == "soft", lineage=declared.lineage)
 
 
 def target_of(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:

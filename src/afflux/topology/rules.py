@@ -11,6 +11,8 @@ from afflux.topology.tree import Path
 from afflux.transforms import build
 
 _SCHEMA_TABLE: Final = re.compile(r"[^.]+\.[^.]+")
+_LONGEST_COLUMN: Final = 63
+"""Bytes of a column's name in PostgreSQL, the least of the targets."""
 
 Broken = tuple[Path, str]
 """A rule that is broken: where, and a whole sentence."""
@@ -18,7 +20,14 @@ Broken = tuple[Path, str]
 
 def broken(topology: Topology) -> list[Broken]:
     """Give the rules that a topology breaks; the shards' own are looked at once they are a list."""
-    found = [*_twice(topology), *_copies(topology), *_targets(topology), *_replacements(topology)]
+    found = [
+        *_twice(topology),
+        *_copies(topology),
+        *_targets(topology),
+        *_keepings(topology),
+        *_meta_columns(topology),
+        *_replacements(topology),
+    ]
     if isinstance(topology.source.shards, list):
         found += wrong_names(topology)
     return found
@@ -89,6 +98,36 @@ def _targets(topology: Topology) -> Iterator[Broken]:
                 ("tables", place, "target"),
                 f"table {table.source!r} is a regular expression, which would pour many tables into one target; name them by a RegexRouter",
             )
+
+
+def _keepings(topology: Topology) -> Iterator[Broken]:
+    """How a table keeps its rows has to be of one piece."""
+    for place, table in enumerate(topology.tables):
+        where = ("tables", place)
+        if isinstance(table.key, list):
+            if not table.key:
+                yield (*where, "key"), f"table {table.source!r} has a key without columns; name them, or leave `key` out"
+            for number, column in _repeated(table.key):
+                yield (*where, "key", number), f"table {table.source!r} has the key column {column!r} twice"
+        if table.deletes == "soft" and table.mode != "upsert":
+            yield (
+                (*where, "deletes"),
+                f"table {table.source!r} has deletes: soft and mode: {table.mode}, which keeps every delete already",
+            )
+
+
+def _meta_columns(topology: Topology) -> Iterator[Broken]:
+    for place, sink in enumerate(topology.sinks):
+        names = list(sink.meta.model_dump().items())
+        for number, column in _repeated([column for _, column in names]):
+            yield (
+                ("sinks", place, "meta", names[number][0]),
+                f"sinks[{place}].meta calls two columns {column!r}",
+            )
+        for key, column in names:
+            if not 0 < len(column.encode()) <= _LONGEST_COLUMN or "\0" in column:
+                fault = f"is no column's name; it has 1 to {_LONGEST_COLUMN} bytes"
+                yield ("sinks", place, "meta", key), f"sinks[{place}].meta.{key} {column!r} {fault}"
 
 
 def _replacements(topology: Topology) -> Iterator[Broken]:
