@@ -114,7 +114,9 @@ def rewind(
             other = bool(standing.topic_id) and ids.get(topic, standing.topic_id) != standing.topic_id
             _see_that_nothing_is_skipped(standing, to[standing.partition], held[standing.partition], other=other)
     changed = {s.partition for s in standings if ids.get(topic) != s.topic_id or to.get(s.partition) != s.next_offset}
-    desk.state.rewind({partition: where for partition, where in to.items() if partition in changed}, ids, person())
+    shard = desk.declared.shard_of(topic)
+    shards = {shard} if shard and changed & to.keys() else set()
+    desk.state.rewind({partition: to[partition] for partition in changed & to.keys()}, ids, person(), shards)
     return [Move(*s.partition, s.next_offset, to[s.partition]) for s in standings if s.partition in to]
 
 

@@ -5,8 +5,9 @@ A sink keeps its own state beside its data: where it stands in each partition, a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -286,6 +287,31 @@ class Batch:
         return self.truncated.get(letter.partition, -1) > letter.offset or (said is not None and letter.is_before(said))
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment of a shard, and what has to be in the target for all that was committed before it to be there.
+
+    Attributes:
+        shard: whose.
+        time_us: the moment, in the shard's own clock (microseconds since 1970).
+        lsn: where it is in the shard's WAL.
+        ends: the ends of all of the shard's partitions, asked for when the mark had been read: whatever was
+            committed before it is below them.
+        topic_ids: the broker's ids of their topics, where it has any.
+    """
+
+    shard: str
+    time_us: int
+    lsn: int
+    ends: Mapping[Partition, int]
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def time(self) -> datetime:
+        """The moment, as the target keeps it."""
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=self.time_us)
+
+
 class Sink(ABC):
     """A target. One instance is used by one thread at a time."""
 
@@ -350,6 +376,25 @@ class Sink(ABC):
     @abstractmethod
     def stopped_tables(self) -> dict[str, str]:
         """Give the topics that are not read on, with the reasons."""
+
+    @abstractmethod
+    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
+        """Move the watermarks of shards to those of some marks that all of their positions have reached.
+
+        Any worker may say so, for positions are the target's. Stopped topics are left out, and named beside the
+        watermark with the number of open dead letters. A position in another topic of the same name has reached
+        nothing. No watermark goes back.
+
+        Args:
+            marks: of the shards.
+            shards: those there are: ones without a watermark are known to have none yet, those of others go.
+
+        Returns:
+            The marks that are passed.
+
+        Raises:
+            SinkError: the target did not answer.
+        """
 
     @abstractmethod
     def close(self) -> None:

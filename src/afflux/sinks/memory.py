@@ -4,7 +4,7 @@ Several sinks may share one `Memory`, as several workers share one warehouse.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from afflux.sinks.base import (
     DeadLetter,
     EventKey,
     LetterId,
+    Mark,
     Partition,
     Sink,
     TableChanges,
@@ -29,7 +30,7 @@ from afflux.sinks.base import (
     unchanged,
 )
 from afflux.sinks.letters import close, concerns
-from afflux.sinks.state import REWOUND, LetterState
+from afflux.sinks.state import REWOUND, LetterState, Watermark
 
 Row = dict[str, Any]
 Versions = dict[tuple[Any, ...], dict[str, Row]]
@@ -60,6 +61,7 @@ class Memory:
     topic_ids: dict[Partition, str] = field(default_factory=dict)
     letters: dict[LetterId, KeptLetter] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    watermarks: dict[str, Watermark] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held for the length of a transaction."""
 
@@ -143,6 +145,22 @@ class MemorySink(Sink):
         """See `Sink.stopped_tables`."""
         return dict(self._memory.stopped)
 
+    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
+        """See `Sink.pass_marks`."""
+        memory, now = self._memory, datetime.now(UTC)
+        with memory.lock:
+            none_yet = {shard: Watermark(shard, None, None, now) for shard in shards}
+            memory.watermarks = {shard: memory.watermarks.get(shard, new) for shard, new in none_yet.items()}
+            passed = [mark for mark in marks if all(_reached(memory, mark, p, end) for p, end in mark.ends.items())]
+            for mark in passed:
+                known = memory.watermarks.get(mark.shard)
+                topics = {partition.topic for partition in mark.ends}
+                dead = sum(letter.partition.topic in topics for letter in memory.dead)
+                stopped = tuple(sorted(topics & memory.stopped.keys()))
+                if known and (known.time is None or known.time <= mark.time):
+                    memory.watermarks[mark.shard] = Watermark(mark.shard, mark.time, mark.lsn, now, stopped, dead)
+            return passed
+
     def apply(self, batch: Batch) -> None:
         """See `Sink.apply`."""
         memory = self._memory
@@ -172,6 +190,13 @@ class MemorySink(Sink):
             _keep(memory, letter)
         memory.offsets.update({p: span.end for p, span in batch.spans.items()})
         memory.truncations = [(name, t) for name, t in memory.truncations if _may_come(memory, t)]
+
+
+def _reached(memory: Memory, mark: Mark, partition: Partition, end: int) -> bool:
+    """Tell whether the target stands at the end that a mark has in a partition, or does not read it on."""
+    known = memory.topic_ids.get(partition)
+    same = known is None or mark.topic_ids.get(partition.topic, known) == known
+    return partition.topic in memory.stopped or (same and memory.offsets.get(partition, 0) >= end)
 
 
 def _may_come(memory: Memory, truncate: Truncate) -> bool:

@@ -1,11 +1,12 @@
 """The operator's side of a target in memory."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.memory import Memory
-from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop
+from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 """Memory does not keep the times of positions and stops."""
@@ -25,10 +26,18 @@ class MemoryState(SinkState):
             for p, offset in sorted(memory.offsets.items())
         ]
 
-    def rewind(self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str) -> None:
+    def watermarks(self) -> list[Watermark]:
+        """See `SinkState.watermarks`."""
+        return [known for _, known in sorted(self._memory.watermarks.items())]
+
+    def rewind(
+        self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str, shards: Collection[str] = ()
+    ) -> None:
         """See `SinkState.rewind`."""
         memory = self._memory
         with memory.lock:
+            for shard in memory.watermarks.keys() & set(shards):
+                memory.watermarks[shard] = replace(memory.watermarks[shard], time=None, lsn=None)
             for partition, offset in to.items():
                 found = topic_ids.get(partition.topic)
                 other = found is not None and memory.topic_ids.get(partition, found) != found

@@ -51,6 +51,27 @@ class Stop:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """Up to when a shard's changes are in the target.
+
+    Attributes:
+        shard: whose.
+        time: all that the shard had committed before is there, by the shard's own clock; None: not known yet.
+        lsn: where that is in the shard's WAL.
+        updated: when the target last learnt.
+        stopped: the topics that it does not speak of, for they were stopped then.
+        dead_letters: how many of the shard's were open then, which it does not speak of either.
+    """
+
+    shard: str
+    time: datetime | None
+    lsn: int | None
+    updated: datetime
+    stopped: tuple[str, ...] = ()
+    dead_letters: int = 0
+
+
 class LetterState(StrEnum):
     """What has become of a dead letter."""
 
@@ -115,7 +136,13 @@ class SinkState(ABC):
         """Give where the sink stands, in order of topic and partition."""
 
     @abstractmethod
-    def rewind(self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str) -> None:
+    def watermarks(self) -> list[Watermark]:
+        """Give how far each shard of the topology is in the target, in order."""
+
+    @abstractmethod
+    def rewind(
+        self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str, shards: Collection[str] = ()
+    ) -> None:
         """Change positions, and take the partitions from whoever works on them.
 
         Open dead letters from the new positions on are superseded, for their events are read again; where the
@@ -125,6 +152,7 @@ class SinkState(ABC):
             to: the next offset of each partition.
             topic_ids: the broker's ids of the topics.
             by: who does it.
+            shards: whose they are: these have no watermark until their rows have come forward again.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The layout of the state that a PostgreSQL sink keeps in schema `afflux`: made once, and checked."""
+"""The layout of the state that a PostgreSQL sink keeps in schema `afflux`: made once, brought up to date, checked."""
 
 import psycopg
 
@@ -7,20 +7,24 @@ from afflux.sinks.sql import statements
 
 
 def prepare(connection: psycopg.Connection) -> None:
-    """Make the state where there is none.
+    """Make the state where there is none, and bring an older one up to date.
 
     Raises:
-        SinkError: there is one of another version.
+        SinkError: a newer afflux has made it.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('afflux.state'))")
-        if exists(connection):
-            check(connection)
-            return
-        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'afflux'").fetchone():
+        found = _version(connection) if exists(connection) else 0
+        _refuse_newer(found)
+        if found == 0 and not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'afflux'").fetchone():
             connection.execute(statements.CREATE_SCHEMA)
-        for statement in statements.STATE:
-            connection.execute(statement)
+        for layout in statements.LAYOUTS[found:]:
+            for statement in layout:
+                connection.execute(statement)
+        if found == 0:
+            connection.execute("INSERT INTO afflux.version VALUES (%s)", [statements.VERSION])
+        elif found < statements.VERSION:
+            connection.execute("UPDATE afflux.version SET version = %s", [statements.VERSION])
 
 
 def exists(connection: psycopg.Connection) -> bool:
@@ -34,10 +38,23 @@ def check(connection: psycopg.Connection) -> None:
     Raises:
         SinkError: it has another.
     """
-    row = connection.execute("SELECT max(version) FROM afflux.version").fetchone()
-    version = row[0] if row else None
-    if version != statements.VERSION:
+    found = _version(connection)
+    _refuse_newer(found)
+    if found < statements.VERSION:
         raise SinkError(
-            f"the target's afflux state has layout {version}, and this afflux knows {statements.VERSION}",
+            f"the target's afflux state has layout {found}, and this afflux works with {statements.VERSION}",
+            hint="`afflux run` brings it up to date when it starts",
+        )
+
+
+def _version(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT max(version) FROM afflux.version").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def _refuse_newer(found: int) -> None:
+    if found > statements.VERSION:
+        raise SinkError(
+            f"the target's afflux state has layout {found}, and this afflux knows {statements.VERSION}",
             hint="use the newer afflux",
         )

@@ -23,6 +23,7 @@ from afflux.sinks.base import (
     Batch,
     EventKey,
     LetterId,
+    Mark,
     Partition,
     Sink,
     TableChanges,
@@ -38,6 +39,7 @@ from afflux.sinks.sql.session import connect, errors, first_line
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
 from afflux.sinks.sql.truncations import Truncations
+from afflux.sinks.sql.watermarks import Watermarks
 from afflux.types.dates import timestamp_text
 
 log = structlog.get_logger()
@@ -64,6 +66,7 @@ class PostgresSink(Sink):
         self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
         self._truncations = Truncations(self._positions.scope)
+        self._watermarks = Watermarks(self._positions.scope)
         self._tables = Tables()
         self._stages: dict[tuple[object, ...], Stage] = {}
         self._connection: psycopg.Connection | None = None
@@ -128,6 +131,11 @@ class PostgresSink(Sink):
         """See `Sink.stopped_tables`."""
         with self._errors("read which tables are stopped"):
             return dict(self._connected().execute(statements.STOPPED_TABLES, self._positions.scope).fetchall())
+
+    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
+        """See `Sink.pass_marks`."""
+        with self._errors("move watermarks"):
+            return self._watermarks.pass_marks(self._connected(), marks, shards)
 
     def close(self) -> None:
         """See `Sink.close`."""

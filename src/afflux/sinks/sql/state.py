@@ -10,7 +10,8 @@ from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.sql import layout
 from afflux.sinks.sql.dead_letters import DeadLetters, arrays
 from afflux.sinks.sql.session import connect, errors
-from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop
+from afflux.sinks.sql.watermarks import Watermarks
+from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
 
 _SCOPE = "topology = %(topology)s AND consumer_group = %(group)s"
 
@@ -69,6 +70,7 @@ class SqlState(SinkState):
         self._url = url
         self._scope = {"topology": topology, "group": group}
         self._dead_letters = DeadLetters(self._scope)
+        self._watermarks = Watermarks(self._scope)
         self._connection: psycopg.Connection | None = None
 
     def positions(self) -> list[Standing]:
@@ -77,12 +79,20 @@ class SqlState(SinkState):
             rows = self._connected().execute(_POSITIONS, self._scope).fetchall()
         return [Standing(Partition(topic, number), *rest) for topic, number, *rest in rows]
 
-    def rewind(self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str) -> None:
+    def watermarks(self) -> list[Watermark]:
+        """See `SinkState.watermarks`."""
+        with self._errors("read watermarks"):
+            return self._watermarks.read(self._connected())
+
+    def rewind(
+        self, to: Mapping[Partition, int], topic_ids: Mapping[str, str], by: str, shards: Collection[str] = ()
+    ) -> None:
         """See `SinkState.rewind`.
 
         Positions are locked before dead letters, as a daemon's batch does it.
         """
         with self._errors("rewind"), self._connected().transaction():
+            self._watermarks.withdraw(self._connected(), shards)
             for partition, offset in sorted(to.items()):
                 values = {
                     **self._scope,

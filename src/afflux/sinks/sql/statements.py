@@ -42,40 +42,48 @@ def _names(names: Sequence[str]) -> sql.Composed:
 
 CREATE_SCHEMA = "CREATE SCHEMA afflux"
 
-STATE: tuple[str, ...] = (
-    "CREATE TABLE afflux.version (version integer NOT NULL)",
-    "INSERT INTO afflux.version VALUES (1)",
-    """CREATE TABLE afflux.positions (
-      topology text, consumer_group text, topic text, partition integer,
-      topic_id text, next_offset bigint NOT NULL, epoch bigint NOT NULL,
-      owner text NOT NULL, updated_at timestamptz NOT NULL,
-      PRIMARY KEY (topology, consumer_group, topic, partition))""",
-    f"CREATE INDEX positions_rewound ON afflux.positions (topology, consumer_group) WHERE owner LIKE '{REWOUND}%'",
-    """CREATE TABLE afflux.contested (
-      topology text NOT NULL, target text NOT NULL, shard text NOT NULL,
-      lsn bigint NOT NULL, source_ts timestamptz NOT NULL, since timestamptz NOT NULL, version json NOT NULL)""",
-    """CREATE TABLE afflux.truncations (
-      topology text NOT NULL, consumer_group text NOT NULL, target text NOT NULL, shard text NOT NULL,
-      lsn bigint NOT NULL, topics text[] NOT NULL, partitions integer[] NOT NULL, ends bigint[] NOT NULL)""",
-    "CREATE INDEX contested_of ON afflux.contested (topology, target)",
-    """CREATE TABLE afflux.moves (
-      topology text, target text, shard text, lsn bigint, half text CHECK (half IN ('departed', 'arrived')),
-      at timestamptz NOT NULL, unknown text[] NOT NULL, version json NOT NULL,
-      PRIMARY KEY (topology, target, shard, lsn, half))""",
-    """CREATE TABLE afflux.dead_letters (
-      topology text, consumer_group text, topic text, partition integer, "offset" bigint,
-      key bytea, value bytea NOT NULL, headers json NOT NULL, kind text NOT NULL, reason text NOT NULL,
-      state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'superseded', 'replayed', 'discarded')),
-      first_seen timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now(),
-      PRIMARY KEY (topology, consumer_group, topic, partition, "offset"))""",
-    "CREATE INDEX dead_letters_open ON afflux.dead_letters (topology, consumer_group, topic, key) WHERE state = 'open'",
-    """CREATE TABLE afflux.tables (
-      topology text, consumer_group text, topic text, stopped_at timestamptz NOT NULL, reason text NOT NULL,
-      PRIMARY KEY (topology, consumer_group, topic))""",
+LAYOUTS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE afflux.version (version integer NOT NULL)",
+        """CREATE TABLE afflux.positions (
+          topology text, consumer_group text, topic text, partition integer,
+          topic_id text, next_offset bigint NOT NULL, epoch bigint NOT NULL,
+          owner text NOT NULL, updated_at timestamptz NOT NULL,
+          PRIMARY KEY (topology, consumer_group, topic, partition))""",
+        f"CREATE INDEX positions_rewound ON afflux.positions (topology, consumer_group) WHERE owner LIKE '{REWOUND}%'",
+        """CREATE TABLE afflux.contested (
+          topology text NOT NULL, target text NOT NULL, shard text NOT NULL,
+          lsn bigint NOT NULL, source_ts timestamptz NOT NULL, since timestamptz NOT NULL, version json NOT NULL)""",
+        """CREATE TABLE afflux.truncations (
+          topology text NOT NULL, consumer_group text NOT NULL, target text NOT NULL, shard text NOT NULL,
+          lsn bigint NOT NULL, topics text[] NOT NULL, partitions integer[] NOT NULL, ends bigint[] NOT NULL)""",
+        "CREATE INDEX contested_of ON afflux.contested (topology, target)",
+        """CREATE TABLE afflux.moves (
+          topology text, target text, shard text, lsn bigint, half text CHECK (half IN ('departed', 'arrived')),
+          at timestamptz NOT NULL, unknown text[] NOT NULL, version json NOT NULL,
+          PRIMARY KEY (topology, target, shard, lsn, half))""",
+        """CREATE TABLE afflux.dead_letters (
+          topology text, consumer_group text, topic text, partition integer, "offset" bigint,
+          key bytea, value bytea NOT NULL, headers json NOT NULL, kind text NOT NULL, reason text NOT NULL,
+          state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'superseded', 'replayed', 'discarded')),
+          first_seen timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now(),
+          PRIMARY KEY (topology, consumer_group, topic, partition, "offset"))""",
+        "CREATE INDEX dead_letters_open ON afflux.dead_letters (topology, consumer_group, topic, key) WHERE state = 'open'",
+        """CREATE TABLE afflux.tables (
+          topology text, consumer_group text, topic text, stopped_at timestamptz NOT NULL, reason text NOT NULL,
+          PRIMARY KEY (topology, consumer_group, topic))""",
+    ),
+    (
+        """CREATE TABLE afflux.watermarks (
+          topology text, consumer_group text, shard text,
+          watermark timestamptz, lsn bigint, updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+          stopped text[] NOT NULL DEFAULT '{}', dead_letters bigint NOT NULL DEFAULT 0,
+          PRIMARY KEY (topology, consumer_group, shard))""",
+    ),
 )
-"""The sink's own state, in this version's layout."""
+"""The sink's own state: what each version of its layout adds to the one before it."""
 
-VERSION = 1
+VERSION = len(LAYOUTS)
 
 CLAIM = """
 INSERT INTO afflux.positions AS p
