@@ -106,9 +106,15 @@ class Topics:
         ids = {name: str(answer.topic_id) for name, answer in answers.items() if answer is not None}
         return {name: of for name, of in ids.items() if of != _NO_ID}
 
-    def end_offsets(self, names: Iterable[str]) -> dict[tuple[str, int], int]:
-        """Return the read-committed end of each partition of topics, by topic and partition number."""
-        return self._offsets(names, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library leaves it without types
+    def end_offsets(self, names: Iterable[str], *, committed: bool = True) -> dict[tuple[str, int], int]:
+        """Return the end of each partition of topics, by topic and partition number.
+
+        Args:
+            names: the topics.
+            committed: the end of what is committed; else of everything, open transactions included.
+        """
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        return self._offsets(names, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]  # the library leaves it without types
 
     def ranges(self, names: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
         """Return the first offset that each partition of topics holds, and its read-committed end."""
@@ -130,7 +136,9 @@ class Topics:
         found = self._offsets(names, OffsetSpec.for_timestamp(milliseconds))
         return {place: offset for place, offset in found.items() if offset >= 0}
 
-    def _offsets(self, names: Iterable[str], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    def _offsets(
+        self, names: Iterable[str], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
+    ) -> dict[tuple[str, int], int]:
         described = self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS)).topics
         wanted = {
             TopicPartition(name, number): spec
@@ -141,9 +149,7 @@ class Topics:
             return {}
         futures = self._ask(
             "read offsets of topics",
-            lambda: self._admin.list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=REQUEST_SECONDS
-            ),
+            lambda: self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_SECONDS),
         )
         return {(p.topic, p.partition): self._result("read offsets", future).offset for p, future in futures.items()}
 

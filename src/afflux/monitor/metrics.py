@@ -29,6 +29,18 @@ FRESHNESS_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
     registry=REGISTRY,
 )
+HEARTBEAT = Gauge(
+    "afflux_sink_heartbeat_timestamp_seconds",
+    "When the newest heartbeat that was read had been committed, by the shard's clock.",
+    ["shard"],
+    registry=REGISTRY,
+)
+WATERMARK = Gauge(
+    "afflux_sink_watermark_timestamp_seconds",
+    "All that the shard had committed before is in the target, by the shard's clock; the largest of the workers' holds.",
+    ["shard"],
+    registry=REGISTRY,
+)
 LAG_EVENTS = Gauge(
     "afflux_sink_lag_offsets",
     "Offsets between the target's position and the topic's end.",

@@ -8,7 +8,7 @@ from datetime import datetime
 from afflux.errors import KafkaError, UsageError
 from afflux.operate.desk import Desk, person
 from afflux.sinks.state import LetterFilter, Standing
-from afflux.stream.subscription import wanted_topics
+from afflux.stream.subscription import message_topics, wanted_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def overview(desk: Desk) -> list[TableState]:
     for standing in desk.state.positions():
         standings[standing.partition.topic].append(standing)
     dead = Counter(head.id.partition.topic for head in desk.state.letters(LetterFilter()))
-    topics = standings.keys() | stops.keys() | dead.keys()
+    # Heartbeats' topics have positions too, and no table.
+    topics = (standings.keys() - message_topics(desk.topology)) | stops.keys() | dead.keys()
     ranges = desk.ranges(topics)
     found = []
     for topic in topics:
@@ -112,7 +113,7 @@ def topics_of(desk: Desk, names: Collection[str]) -> set[str]:
     known |= {stop.topic for stop in desk.state.stops()}
     known |= {head.id.partition.topic for head in desk.state.letters(LetterFilter(states=None))}
     try:
-        known |= wanted_topics(desk.topology, desk.topics.names())
+        known |= wanted_topics(desk.declared, desk.topics.names())
     except KafkaError as error:
         desk.notes.append(error.message)
     targets = {topic: str(desk.declared.target_of(topic)) for topic in known}

@@ -22,7 +22,8 @@ from afflux.stream.intake import Intake
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
 from afflux.stream.router import Router
-from afflux.stream.subscription import Declared, prefixes, wanted_topics
+from afflux.stream.subscription import Declared, message_topics, prefixes, wanted_topics
+from afflux.stream.watermarks import Watermarks
 from afflux.topology.model import OnError, PostgresSink, Topology
 from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve
@@ -38,6 +39,8 @@ _LOOK_SECONDS = 3.0
 _REVOKE_SECONDS = 30.0
 _QUIET_WAIT_SECONDS = 10.0
 """How long a wait may last before partitions are paused and polling goes on, to keep the membership."""
+_LAST_MARKS_SECONDS = 1.0
+"""How long a worker that leaves waits for the watermarks of what it has applied."""
 _STUCK_SECONDS = 120.0
 
 
@@ -71,6 +74,7 @@ class Daemon:
         self._declared = Declared(topology)
         self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error))
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of)
+        self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -129,6 +133,7 @@ class Daemon:
                     self._follow_topology()
                     self._follow_topics()
                     self._follow_people()
+                    self._watermarks.turn(self._applied, self._held)
                     if ends is None and until_caught_up and self._known:
                         ends = self._ends(*self._intake.topics)
                     events += self._step()
@@ -139,11 +144,13 @@ class Daemon:
             self._pipeline.drain(_REVOKE_SECONDS)
             try:
                 events += self._remember()
+                self._watermarks.finish(self._applied, self._held, _LAST_MARKS_SECONDS)
             except ServerError as error:
                 _raise_final(error)
                 log.warning("left without the last batch", reason=error.message)
         finally:
             self._beside.shutdown(cancel_futures=True)
+            self._watermarks.close()
             self._pipeline.drop()
             self._intake.close()
             self._pipeline.close()
@@ -229,6 +236,7 @@ class Daemon:
             on_assign=self._pipeline.claim,
             on_begin=self._claimed,
             on_revoke=self._revoked,
+            on_mark=self._watermarks.saw,
             on_astray=self._astray,
         )
 
@@ -248,6 +256,9 @@ class Daemon:
                 holds = self._topics.ranges([partition.topic]).get(partition)
             except KafkaError:
                 holds = None
+            if holds and offset < holds[0] and partition.topic in message_topics(self._topology):
+                self._intake.jump(partition, holds[0])  # heartbeats that are gone are missed by nobody
+                return
             self._preparer.stop(astray.out_of_range(partition, offset, Span(*holds) if holds else None))
 
     def _rejoin(self, error: ServerError) -> None:
@@ -264,7 +275,7 @@ class Daemon:
         self._held.clear()
         self._stop.wait(random.uniform(0.1, 2.0))  # noqa: S311 - jitter
         self._intake = self._join()
-        self._intake.subscribe(topics)
+        self._intake.subscribe(topics, message_topics(self._topology))
 
     # --- what is followed -----------------------------------------------------------------------
 
@@ -275,7 +286,7 @@ class Daemon:
     def _follow_topics(self) -> None:
         """Subscribe to topics that have come into being; ask the broker beside the main loop."""
         if self._discovery is None and time.monotonic() >= self._next_discovery:
-            self._discovery = self._beside.submit(self._discover, self._topology)
+            self._discovery = self._beside.submit(self._discover, self._topology, self._declared)
         if self._discovery is not None and (self._discovery.done() or not self._intake.topics):
             discovery, self._discovery = self._discovery, None
             self._next_discovery = time.monotonic() + _DISCOVER_SECONDS
@@ -292,10 +303,11 @@ class Daemon:
             self._suspects |= {topic for topic, of in ids.items() if of != known.get(topic, of)}
             if topics != self._intake.topics:
                 log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
-                self._intake.subscribe(topics)
+                self._intake.subscribe(topics, message_topics(self._topology))
 
-    def _discover(self, topology: Topology) -> tuple[frozenset[str], dict[str, str]]:
-        topics = wanted_topics(topology, self._topics.names())
+    def _discover(self, topology: Topology, declared: Declared) -> tuple[frozenset[str], dict[str, str]]:
+        existing = self._topics.names()
+        topics = wanted_topics(declared, existing) | (message_topics(topology) & existing)
         return topics, self._topics.ids(topics)
 
     def _ids_of(self, topics: Collection[str]) -> dict[str, str]:
@@ -344,6 +356,7 @@ class Daemon:
             return
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
         self._topology, self._declared = topology, Declared(topology)
+        self._watermarks.follow(topology)
         self._preparer.decoder = self._decoder()
         self._next_discovery = 0.0
 

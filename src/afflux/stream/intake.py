@@ -76,6 +76,7 @@ class Intake:
         on_begin: is told of partitions, and their offsets, when their messages begin to flow.
         on_revoke: is told of partitions that are no longer ours, before anyone else gets them; the
             flag says that they are lost already.
+        on_mark: is given the messages of the topics that heartbeats come by, as soon as they are read.
         on_astray: is told of partitions that don't hold the offset which is to be read next, and of that offset.
     """
 
@@ -88,12 +89,14 @@ class Intake:
         on_assign: Callable[[Iterable[Partition]], "Future[dict[Partition, int]]"],
         on_begin: Callable[[Mapping[Partition, int]], None],
         on_revoke: Callable[[Sequence[Partition], bool], None],
+        on_mark: Callable[[Any], None],
         on_astray: Callable[[Partition, int], None],
     ) -> None:
         settings = {**_SETTINGS, **properties, "bootstrap.servers": bootstrap_servers, "group.id": group}
         self._consumer = Consumer(settings, logger=_QUIET)
         self._on_assign = on_assign
         self._on_begin = on_begin
+        self._on_mark = on_mark
         self._on_astray = on_astray
         self._claims: deque[Claim] = deque()
         self._on_revoke = on_revoke
@@ -102,6 +105,7 @@ class Intake:
         self._failed: BaseException | None = None
         self._held: set[str] = set()
         self.topics: frozenset[str] = frozenset()
+        self._marked: frozenset[str] = frozenset()
         self.assignments = 0
         """How often partitions have been assigned, even none."""
 
@@ -115,9 +119,14 @@ class Intake:
         """Whether the target is being asked for partitions."""
         return bool(self._claims)
 
-    def subscribe(self, topics: Iterable[str]) -> None:
-        """Ask for a set of topics; those that stay go on without a pause."""
-        self.topics = frozenset(topics)
+    def subscribe(self, topics: Iterable[str], marked: Iterable[str]) -> None:
+        """Ask for a set of topics; those that stay go on without a pause.
+
+        Args:
+            topics: which.
+            marked: those that heartbeats come by; they hold no rows.
+        """
+        self.topics, self._marked = frozenset(topics), frozenset(marked)
         self._consumer.subscribe(
             sorted(self.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
@@ -148,8 +157,11 @@ class Intake:
             if error is not None:
                 self._event(error, place, offset or 0)
             elif place in self._next and place.topic not in self._held:
-                self._raw.messages.append(message)
-                self._raw.bytes += len(message)
+                if place.topic in self._marked:
+                    self._on_mark(message)
+                else:
+                    self._raw.messages.append(message)
+                    self._raw.bytes += len(message)
                 self._reach(place, (offset or 0) + 1)
         return len(came)
 
@@ -179,6 +191,12 @@ class Intake:
             self._consumer.incremental_unassign(places)
             self._consumer.incremental_assign(places)
             self._consumer.resume(places)
+
+    def jump(self, partition: Partition, offset: int) -> None:
+        """Read a partition on from another offset than its position; what is between is passed over."""
+        places = [TopicPartition(partition.topic, partition.number, offset)]
+        self._consumer.incremental_unassign(places)
+        self._consumer.incremental_assign(places)
 
     def pause(self) -> None:
         """Stop the flow of messages, and keep the membership by polling on."""

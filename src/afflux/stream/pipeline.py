@@ -21,7 +21,7 @@ from tenacity.nap import sleep_using_event
 from afflux import faults
 from afflux.errors import Overtaken, RefusedError, ServerError, TableError
 from afflux.monitor import metrics
-from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Partition, Sink
+from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Mark, Partition, Sink
 from afflux.stream import astray
 from afflux.stream.intake import Raw
 from afflux.stream.prepare import Prepared, Preparer
@@ -78,6 +78,10 @@ class Pipeline:
             The partitions whose positions somebody has changed.
         """
         return self._applying.submit(self._patiently, lambda: self._look(suspects))
+
+    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> "Future[list[Mark]]":
+        """Move watermarks, behind the batches in flight; see `Sink.pass_marks`."""
+        return self._applying.submit(self._patiently, lambda: self._sink.pass_marks(marks, shards))
 
     def submit(self, raw: Raw) -> None:
         """Send gathered messages on their way; `full` says when not to."""

@@ -10,6 +10,11 @@ from afflux.topology.tables import match
 from afflux.transforms import build
 
 
+def message_topics(topology: Topology) -> frozenset[str]:
+    """Give the topics that the shards' heartbeats come by."""
+    return frozenset(shard_names(topology, shard).message_topic for shard in topology.shards)
+
+
 def prefixes(topology: Topology) -> dict[str, str]:
     """Give the shards' names by topic prefix, which is also their events' `source.name`."""
     return {shard_names(topology, shard).topic_prefix: shard.name for shard in topology.shards}
@@ -27,27 +32,39 @@ class Declared:
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self._starts = {f"{prefix}.": shard for prefix, shard in prefixes(topology).items()}
+        self._shards = prefixes(topology)
         self._adjusted = {".".join(map(avro_name, table.source.split("."))): table for table in topology.tables}
         self._transforms = build(topology.transforms)
+        self._known: dict[str, Table | None] = {}
 
     def shard_of(self, topic: str) -> str | None:
         """Give the shard that a topic comes from."""
-        return next((shard for start, shard in self._starts.items() if topic.startswith(start)), None)
+        return self._shards.get(self._prefix(topic))
 
     def table_of(self, topic: str) -> Table | None:
         """Give the entry of `tables` for a topic; None for one that is not declared."""
-        start = next((start for start in self._starts if topic.startswith(start)), None)
-        name = topic.removeprefix(start) if start else ""
-        return (match(self._topology, name) or self._adjusted.get(name)) if "." in name else None
+        if topic not in self._known:
+            prefix = self._prefix(topic)
+            name = topic[len(prefix) + 1 :] if prefix else ""
+            found = match(self._topology, name) or self._adjusted.get(name)
+            self._known[topic] = found if "." in name else None
+        return self._known[topic]
 
     def target_of(self, topic: str) -> TableName | None:
         """Give the target table of a topic; None for one that is not declared."""
         table = self.table_of(topic)
         return None if table is None else target_of(table, topic, self._transforms)
 
+    def _prefix(self, topic: str) -> str:
+        """Give the prefix, of a shard, that a topic begins with; empty without one. Prefixes may have dots."""
+        at = topic.find(".")
+        while at >= 0:
+            if topic[:at] in self._shards:
+                return topic[:at]
+            at = topic.find(".", at + 1)
+        return ""
 
-def wanted_topics(topology: Topology, existing: Iterable[str]) -> frozenset[str]:
+
+def wanted_topics(declared: Declared, existing: Iterable[str]) -> frozenset[str]:
     """Choose the topics of a topology's tables, of the names of all topics there are."""
-    declared = Declared(topology)
     return frozenset(topic for topic in existing if declared.table_of(topic) is not None)
