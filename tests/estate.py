@@ -113,6 +113,9 @@ class Estate:
         for number in range(len(self.addresses.shards)):
             self.sql("DROP SCHEMA $ CASCADE", shard=number)
         self.target("DROP SCHEMA IF EXISTS $ CASCADE")
+        kept = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'afflux' AND column_name = 'topology'"
+        for (table,) in self.target(kept):
+            self.target(f"DELETE FROM afflux.{table} WHERE topology = '$'")
 
     # --- the shards and the target --------------------------------------------------------------
 

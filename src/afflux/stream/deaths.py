@@ -28,8 +28,9 @@ class Deaths:
             Why the topic has to stop before it; empty when it may go on.
         """
         policy, now, times = self._policy(letter.partition.topic), self._clock(), self._times[letter.partition.topic]
-        for old in [at for at, counted in times.items() if now - counted > policy.window_seconds]:
-            del times[old]
+        begin = now - policy.window_seconds
+        while times and times[oldest := next(iter(times))] < begin:  # they stand in the order in which they came
+            del times[oldest]
         if letter.id in times or len(times) < policy.most:
             times.setdefault(letter.id, now)
             return ""
