@@ -1,7 +1,5 @@
 """All that an operator's command needs of one sink: its state, the broker, the registry."""
 
-import getpass
-import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,12 +80,3 @@ def open_desk(topology: Topology, sink: SinkConfig) -> Iterator[Desk]:
 
 def _resolved(properties: Mapping[str, str]) -> dict[str, str]:
     return {key: resolve(value) for key, value in properties.items()}
-
-
-def person() -> str:
-    """Give who is at the desk, `user@host`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"

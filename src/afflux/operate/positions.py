@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from afflux.errors import UsageError
-from afflux.operate.desk import Desk, person
+from afflux.operate.desk import Desk
+from afflux.person import person
 from afflux.sinks.base import Partition, Span
 from afflux.sinks.state import Standing
 

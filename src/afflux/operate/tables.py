@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from afflux.errors import KafkaError, UsageError
-from afflux.operate.desk import Desk, person
+from afflux.operate.desk import Desk
+from afflux.person import person
 from afflux.sinks.state import LetterFilter, Standing
 from afflux.stream.subscription import message_topics, wanted_topics
 

@@ -84,6 +84,16 @@ def notification_topic(topology: Topology) -> str:
     return f"afflux.{topology.name}.notifications"
 
 
+def control_topic(topology: Topology) -> str:
+    """Give the topic that tells what was done to connectors, slots and publications, and by whom."""
+    return f"afflux.{topology.name}.control"
+
+
+def control_group(topology: Topology) -> str:
+    """Give the consumer group of supervisors; a sink's can't be called so, for its name has no dot."""
+    return f"{control_topic(topology)}.supervisors"
+
+
 def consumer_group(topology: Topology, sink: Sink) -> str:
     """Give the consumer group of a sink's daemons."""
     return f"afflux.{topology.name}.{sink.name}"
