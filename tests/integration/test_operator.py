@@ -128,3 +128,17 @@ def test_after_a_rewind_rows_end_equal(home: Estate, to: str) -> None:
 def _at_end(home: Estate, topic: str) -> bool:
     home.check()
     return all(p["lag"] == 0 for p in home.ask("positions", "show") if p["topic"] == topic)
+
+
+def test_a_storm_of_refused_values_goes_through_and_comes_back_by_one_replay(home: Estate) -> None:
+    table = f"{home.name}.orders"
+    home.target(f"ALTER TABLE {table} ADD CONSTRAINT picky CHECK (amount <> 13)")
+    home.sql(
+        "INSERT INTO $.orders SELECT n, 'storm', CASE WHEN n % 10 = 0 THEN 13 ELSE 1 END FROM generate_series(10001, 15000) n",
+        shard=1,
+    )
+    letters(home, "--table", table, "--limit", "0", count=500)
+    home.await_target(f"SELECT count(*) FROM {table} WHERE note = 'storm'", [(4500,)])
+    home.target(f"ALTER TABLE {table} DROP CONSTRAINT picky")
+    home.operate("dead-letters", "replay", "--table", table)
+    home.await_equal("orders")
