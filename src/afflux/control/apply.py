@@ -12,6 +12,7 @@ from threading import Event
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import session
+from afflux.clients.servers import Servers, login
 from afflux.control.actions import (
     Action,
     CopyTables,
@@ -27,7 +28,6 @@ from afflux.control.actions import (
 from afflux.control.neighbours import UNFINISHED
 from afflux.control.observe import WORKERS, look
 from afflux.control.plan import Plan
-from afflux.control.servers import Servers, login
 from afflux.control.status import ShardStatus, Verdict
 from afflux.control.world import Problem
 from afflux.errors import AffluxError, ConnectError

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from afflux.clients.servers import servers
 from afflux.control.apply import Outcome, Progress, Run
 from afflux.control.observe import observe, status
 from afflux.control.plan import Plan, make_plan
-from afflux.control.servers import servers
 from afflux.control.status import ShardStatus
 from afflux.topology.model import Topology
 

@@ -8,8 +8,8 @@ from typing import Any
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.registry import Registry
+from afflux.clients.servers import Servers, connect, login
 from afflux.control.desired import desired, shared_topics, subjects
-from afflux.control.servers import Servers, connect, login
 from afflux.control.settings import PLUGIN, check_settings
 from afflux.control.status import Seen, ShardStatus, judge
 from afflux.control.world import Problem, ShardWorld, World

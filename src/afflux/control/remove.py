@@ -10,10 +10,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
+from afflux.clients.servers import connect as connect_of
+from afflux.clients.servers import login
 from afflux.control.apply import Progress
 from afflux.control.observe import WORKERS
-from afflux.control.servers import connect as connect_of
-from afflux.control.servers import login
 from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.errors import ConnectError, ServerError, UsageError
 from afflux.topology.model import Topology
