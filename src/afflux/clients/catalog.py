@@ -88,6 +88,12 @@ class Slot:
     """WAL written since what the connector confirmed."""
     retained_bytes: int | None = None
     """WAL that the server keeps because of this slot."""
+    flushed: int | None = None
+    """The position up to which its reader has confirmed, as bytes of WAL since the server's first."""
+    client: str = ""
+    """The address of who reads it."""
+    invalidated: str = ""
+    """Why the server has given the slot up for good, where it says."""
 
 
 SERVER: LiteralString = """
@@ -176,7 +182,11 @@ select s.slot_name::text as name,
        coalesce(nullif(a.application_name, ''), 'process ' || s.active_pid, '') as holder,
        s.wal_status,
        pg_wal_lsn_diff(now.lsn, s.confirmed_flush_lsn)::bigint as lag_bytes,
-       pg_wal_lsn_diff(now.lsn, s.restart_lsn)::bigint as retained_bytes
+       pg_wal_lsn_diff(now.lsn, s.restart_lsn)::bigint as retained_bytes,
+       pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint as flushed,
+       coalesce(host(a.client_addr), '') as client,
+       -- said from PostgreSQL 17 on; asked for through JSON, older servers answer nothing
+       coalesce(to_jsonb(s) ->> 'invalidation_reason', '') as invalidated
 from pg_replication_slots s
 left join pg_stat_activity a on a.pid = s.active_pid
 cross join (select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end) now(lsn)

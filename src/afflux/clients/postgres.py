@@ -17,6 +17,7 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 LOCK_SECONDS = 10
 """ALTER PUBLICATION waits for running DDL only; who holds a table this long is told rather than waited for."""
+DECODE_SECONDS = 5
 RELEASE_SECONDS = 20
 """How long a slot may still be held after its connector went."""
 
@@ -115,6 +116,27 @@ class Session:
             return patient(self._connection.execute, drop, (name,)).rowcount > 0
         except errors.UndefinedObject:
             return False  # another process was quicker
+
+    def decode(self, slot: str, publication: str) -> str:
+        """Let the server decode a first change from a slot that nobody reads, and change nothing.
+
+        Returns:
+            What it says when it can't, in one line; empty when it can, or is not done within some seconds.
+        """
+        peek: LiteralString = (
+            "select count(*) from pg_logical_slot_peek_binary_changes(%s, null, 1,"
+            " 'proto_version', '1', 'publication_names', %s)"
+        )
+        try:
+            self._connection.execute(f"set statement_timeout = '{DECODE_SECONDS}s'")
+            self._connection.execute(peek, (slot, sql.Identifier(publication).as_string(self._connection)))
+        except (errors.QueryCanceled, errors.ObjectInUse):
+            return ""
+        except psycopg.Error as error:
+            return error.diag.message_primary or str(error).splitlines()[0]
+        finally:
+            self._connection.execute(f"set statement_timeout = '{STATEMENT_SECONDS}s'")
+        return ""
 
     def _rows(self, query: LiteralString, *parameters: str) -> list[dict[str, Any]]:
         cursor = self._connection.execute(query, parameters)

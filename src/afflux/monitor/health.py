@@ -1,14 +1,14 @@
-"""One port that answers `/healthz` (am I alive), `/readyz` (do I move) and `/metrics`."""
+"""One port that answers `/livez` (am I alive), `/startedz` (have I begun), `/readyz` (do I move) and `/metrics`."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from afflux.errors import UsageError
 from afflux.monitor.metrics import REGISTRY
@@ -25,13 +25,27 @@ class HealthServer:
         port: the port; 0 takes a free one.
         alive: says why the process should be restarted.
         ready: says why it does not move at present.
+        started: says why it has not begun to work yet.
+        pages: what else the port answers.
     """
 
-    def __init__(self, host: str, port: int, alive: Probe, ready: Probe) -> None:
-        routes = [
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        alive: Probe,
+        ready: Probe,
+        *,
+        started: Probe = lambda: "",
+        pages: Sequence[BaseRoute] = (),
+    ) -> None:
+        routes: list[BaseRoute] = [
+            Route("/livez", _answer(alive)),
             Route("/healthz", _answer(alive)),
+            Route("/startedz", _answer(started)),
             Route("/readyz", _answer(ready)),
             Route("/metrics", _metrics),
+            *pages,
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), host=host, port=port, log_config=None, access_log=False, lifespan="off"
