@@ -5,24 +5,14 @@ A value of this model is complete: defaults are filled in, references to secrets
 stands in `values.py` (one value) and `rules.py` (several together), which `load` asks.
 """
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
+from afflux.topology.guard import Guard
 from afflux.topology.kinds import KINDS
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
-"""A name that topics, connectors and slots can carry: lower case letters, digits, `_` and `-`."""
-
-Duration = Annotated[str, Field(pattern=r"^([1-9][0-9]*[smhd]|forever)$")]
-"""A whole number and its unit, such as `45s`, `30m`, `12h` or `7d`; or `forever`."""
-
-_MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def _milliseconds(duration: Duration) -> int:
-    return int(duration[:-1]) * _MILLISECONDS[duration[-1]]
+from afflux.topology.monitor import Monitor
+from afflux.topology.part import Duration, Name, Part, seconds
 
 
 def _as_text(value: object) -> object:
@@ -38,12 +28,6 @@ Compatibility = Literal[
 """Levels of compatibility, by the Confluent API's names."""
 
 PropertyText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
-
-
-class Part(BaseModel):
-    """One mapping of the file: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class Topics(Part):
@@ -65,7 +49,7 @@ class Topics(Part):
         """Kafka's `retention.ms`, -1 for `forever`; None: the broker's default."""
         if self.retention is None:
             return None
-        return -1 if self.retention == "forever" else _milliseconds(self.retention)
+        return -1 if self.retention == "forever" else int(seconds(self.retention) * 1000)
 
 
 class Kafka(Part):
@@ -167,6 +151,8 @@ class Source(Part):
     """Any connector property, passed through over afflux's own."""
     names: Names = Names()
     """Templates of the names of what is made for a shard."""
+    guard: Guard = Guard()
+    """How far a shard's WAL may fill before somebody is told, and what is done at last."""
 
 
 def _key_form(value: object) -> str:
@@ -184,7 +170,7 @@ class OnError(Part):
     @property
     def window_seconds(self) -> float:
         """The window in seconds, infinite for `forever`."""
-        return math.inf if self.window == "forever" else _milliseconds(self.window) / 1000
+        return seconds(self.window)
 
 
 class Table(Part):
@@ -318,6 +304,8 @@ class Topology(Part):
     """Kafka Connect's single-message transforms, in order."""
     sinks: Annotated[list[Sink], Field(min_length=1)]
     """The targets."""
+    monitor: Monitor = Monitor()
+    """How fresh the warehouse shall be, and what is an alert."""
 
     @property
     def shards(self) -> list[Shard]:

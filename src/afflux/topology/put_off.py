@@ -9,8 +9,6 @@ from typing import Final
 from afflux.topology.tree import Mapping, Problem, general, inside, line_of, spelled, walk
 
 PUT_OFF: Final = (
-    "monitor",
-    "source.guard",
     "source.on_shard_removed",
     "source.read_back",
     "tables[].columns",

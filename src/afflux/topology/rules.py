@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from afflux.topology.model import Shard, Table, Topology
@@ -27,6 +28,7 @@ def broken(topology: Topology) -> list[Broken]:
         *_keepings(topology),
         *_meta_columns(topology),
         *_replacements(topology),
+        *_guard(topology),
     ]
     if isinstance(topology.source.shards, list):
         found += wrong_names(topology)
@@ -106,7 +108,10 @@ def _keepings(topology: Topology) -> Iterator[Broken]:
         where = ("tables", place)
         if isinstance(table.key, list):
             if not table.key:
-                yield (*where, "key"), f"table {table.source!r} has a key without columns; name them, or leave `key` out"
+                yield (
+                    (*where, "key"),
+                    f"table {table.source!r} has a key without columns; name them, or leave `key` out",
+                )
             for number, column in _repeated(table.key):
                 yield (*where, "key", number), f"table {table.source!r} has the key column {column!r} twice"
         if table.deletes == "soft" and table.mode != "upsert":
@@ -136,3 +141,20 @@ def _replacements(topology: Topology) -> Iterator[Broken]:
             build([transform])
         except ValueError as error:
             yield ("transforms", place), f"{transform.type}: {error}"
+
+
+def _guard(topology: Topology) -> Iterator[Broken]:
+    guard, path = topology.source.guard, ("source", "guard")
+    steps = [("warn", guard.warn), ("page", guard.page), ("last_resort", guard.last_resort)]
+    given = [(name, step) for name, step in steps if step is not None]
+    for (before, earlier), (name, later) in pairwise(given):
+        if later.seconds > earlier.seconds or later.used < earlier.used:
+            key = "within" if later.seconds > earlier.seconds else "used"
+            values = f"{getattr(later, key)}", f"{getattr(earlier, key)}"
+            fault = f"source.guard.{name}.{key} {values[0]} comes before {before}'s {values[1]}"
+            yield (*path, name), f"{fault}; the order is warn, page, last_resort"
+    if guard.last_resort and isinstance(topology.source.shards, list) and guard.last_resort.shards != "all":
+        names = {shard.name for shard in topology.source.shards}
+        for place, shard in enumerate(guard.last_resort.shards):
+            if shard not in names:
+                yield (*path, "last_resort", "shards", place), f"source.guard.last_resort: there is no shard {shard!r}"

@@ -28,6 +28,8 @@ _KINDS: Final = {
 
 _PATTERNS: Final = {
     "a-z0-9_-": "1 to 48 lower case letters, digits, '_' and '-', the first a letter or digit",
+    "[smhd]$": "a time such as 7d, 12h, 30m or 45s",
+    "MiB": "a size such as 512MiB, 200GiB or 2TiB",
     "smhd": "a duration such as 7d, 12h, 30m, 45s, or forever",
 }
 """Part of a field's pattern -> the pattern in words."""

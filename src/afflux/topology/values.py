@@ -148,12 +148,14 @@ CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
     "tables[].target": (_target_table,),
     "transforms[].regex": (_filled, _regex),
     "sinks[].url": _POSTGRESQL,
+    "monitor.alerts.webhooks[].url": _HTTP,
 }
 
 MAPS: Final[dict[str, tuple[Callable[[str, str], Complaint], ...]]] = {
     "kafka.properties": (_reference_property, _secret_property),
     "registry.properties": (_reference_property, _secret_property),
     "connect.properties": (_reference_property, _secret_property),
+    "monitor.alerts.webhooks[].headers": (_reference_property, _secret_property),
     "source.config": (_secret_property,),  # Connect's workers may know more providers than afflux
 }
 """The mappings whose keys are properties of others."""
