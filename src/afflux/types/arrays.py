@@ -1,6 +1,9 @@
-r"""Lists of a frame as PostgreSQL's array text, such as `{1,NULL,"a \"b\""}`."""
+r"""PostgreSQL's array text, such as `{1,NULL,"a \"b\""}`: lists of a frame written so, and read from it."""
 
 import polars as pl
+
+_PLAIN = r'^\{[^{}"\\]*\}$'
+"""An array of one dimension in which nothing is quoted."""
 
 
 def array_text(lists: pl.Series, elements: pl.Series) -> pl.Series:
@@ -40,3 +43,54 @@ def _element_text(elements: pl.Series) -> pl.Series:
     else:
         elements = elements.cast(pl.String)
     return elements.fill_null("NULL")
+
+
+def elements(texts: pl.Series, separator: str = ",") -> pl.Series:
+    """Read arrays' elements, each as PostgreSQL's text.
+
+    Args:
+        texts: arrays as PostgreSQL's text; a null is a NULL array.
+        separator: the element type's.
+
+    Returns:
+        A list of texts each, with nulls for NULL; null for what is no array of one dimension that begins at 1.
+    """
+    plain = texts.str.contains(_PLAIN).fill_null(value=False)
+    inside = texts.set(~plain, None).str.slice(1).str.strip_suffix("}")
+    lists = inside.str.split(separator)
+    empty = pl.Series("", [[]], dtype=pl.List(pl.String))
+    frame = pl.DataFrame({"lists": lists, "inside": inside}).select(
+        pl.when(pl.col("inside") == "")
+        .then(pl.lit(empty).first())
+        .otherwise(pl.col("lists").list.eval(pl.when(pl.element() != "NULL").then(pl.element())))
+        .alias(texts.name)
+    )
+    found = frame.to_series()
+    rest = ~plain & texts.is_not_null()
+    if not rest.any():
+        return found
+    read = [_elements(text, separator) if odd else known for text, odd, known in zip(texts, rest, found, strict=True)]
+    return pl.Series(texts.name, read, dtype=pl.List(pl.String))
+
+
+def _elements(text: str, separator: str) -> list[str | None] | None:
+    """Read one array element by element; None if it is not one of one dimension that begins at 1."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    found: list[str | None] = []
+    inside, at = text[1:-1], 0
+    while at <= len(inside):
+        element, quoted = "", inside[at : at + 1] == '"'
+        at += quoted
+        while at < len(inside) and inside[at] != ('"' if quoted else separator):
+            if inside[at] in "{}" and not quoted:
+                return None
+            at += inside[at] == "\\"
+            element += inside[at : at + 1]
+            at += 1
+        at += quoted
+        if at < len(inside) and inside[at] != separator:
+            return None
+        found.append(element if quoted or element != "NULL" else None)
+        at += 1
+    return found

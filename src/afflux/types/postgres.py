@@ -146,6 +146,13 @@ class PgType:
         """Whether an update may come without this column's unchanged value."""
         return self.array or self.kind.toastable
 
+    @property
+    def precision(self) -> tuple[int, int] | None:
+        """Of a numeric: its declared digits, and how many of them are behind the point (below zero: rounded off before it)."""
+        if self.kind.modifier is not Modifier.NUMERIC or self.length is None or self.length in _UNBOUNDED_NUMERIC:
+            return None
+        return self.length, _signed(self.scale or 0)
+
     def ddl(self) -> str:
         """Declare a column of this type in PostgreSQL's own words, such as `numeric(12,4)[]`."""
         return self.kind.ddl + self._modifier() + ("[]" if self.array else "")
@@ -155,8 +162,8 @@ class PgType:
         match self.kind.modifier:
             case Modifier.LENGTH if length is not None and 0 < length < _UNBOUNDED:
                 return f"({length})"
-            case Modifier.NUMERIC if length is not None and length not in _UNBOUNDED_NUMERIC:
-                return f"({length},{_signed(scale or 0)})"
+            case Modifier.NUMERIC if self.precision is not None:
+                return "({},{})".format(*self.precision)
             case Modifier.FRACTION if scale is not None and 0 <= scale < 6:
                 return f"({scale})"
         return ""

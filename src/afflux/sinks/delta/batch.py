@@ -1,0 +1,199 @@
+"""What a batch does to one table: from the changes, and what the table holds, to an effect."""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from afflux.errors import RefusedError, TableError
+from afflux.sinks.base import DELETED, MOVED_AT, SEQUENCE, SHARD, SOURCE_TS, TableChanges, unchanged
+from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, kept, target_key
+from afflux.sinks.delta.effects import Effect, effect
+from afflux.sinks.delta.settle import ASIDE, AT, KIND, Change, Kind, Odd, Settlement
+from afflux.sinks.delta.tables import Tables
+from afflux.sinks.delta.target import Target
+from afflux.sinks.memory import Memory
+from afflux.types.exact import exact
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch is to do to one table, before the reference has settled its odd keys.
+
+    Attributes:
+        changes: in the table's types.
+        found: the table.
+        plain: the rows of all keys that are not odd.
+        settlement: the odd keys; None where there are none.
+    """
+
+    changes: TableChanges
+    found: Target
+    plain: pl.DataFrame
+    settlement: Settlement | None
+
+    def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
+        """Give what is to be written into the table, and how its rows set aside change.
+
+        Args:
+            memory: in which the reference has applied what `settlement` gave it.
+        """
+        types, key = self.found.types, target_key(self.changes)
+        shown, aside = self.settlement.outcome(memory) if self.settlement else (None, None)
+        meta = [name for name in kept(self.changes.keeping) if name != SYNCED_AT]
+        mine = [column.name for column in self.changes.columns]
+        whole = shown is not None and shown.rows.height > 0
+        names = [name for name in types if name not in META and (whole or name in mine)]
+        live = self.plain.filter(~pl.col(DELETED))
+        rows, gone = live.select(*mine, *meta), self.plain.filter(DELETED).select(key)
+        keep = {name: live[unchanged(name)] for name in mine if unchanged(name) in live.columns}
+        keep |= {name: pl.repeat(True, live.height, eager=True) for name in names if name not in mine}
+        if shown is not None:
+            rows = pl.concat([rows, shown.rows.select(*names, *meta)], how="diagonal")
+            gone = pl.concat([gone, shown.gone.select(key)])
+            keep = {name: mask.extend_constant(False, shown.rows.height) for name, mask in keep.items()}
+        rows = rows.with_columns(pl.lit(None, types[name]).alias(name) for name in names if name not in rows.columns)
+        truncates = [(truncate.shard, truncate.lsn) for truncate in self.changes.truncates]
+        return effect([*names, *meta], key, types, rows, gone, keep=keep, truncates=truncates), aside
+
+
+def plan(changes: TableChanges, tables: Tables, memory: Memory) -> tuple[Plan, TableChanges | None] | None:
+    """Look at what the table holds, and part the odd keys from the others.
+
+    Args:
+        changes: the batch's.
+        tables: the lake's.
+        memory: the state; it is given the versions of the odd keys.
+
+    Returns:
+        The plan, and what the reference is to apply to the memory; None for a table that is not there.
+
+    Raises:
+        RefusedError: values have no exact place in the table.
+        TableError: the table can't be written.
+    """
+    found = tables.ensure(changes)
+    if found is None:
+        return None
+    changes = _exact(_keyed(changes, found), found)
+    aside = _aside(changes, tables, found)
+    shown = _shown(changes, found, aside)
+    odd = _odd_keys(changes, shown, aside, memory)
+    if odd is None:
+        return Plan(changes, found, _complete(changes, changes.rows, shown), None), None
+    mine = replace(changes, rows=changes.rows.join(odd, on=changes.key, how="semi"))
+    settlement = Settlement(Odd(mine, found.types, found.known(odd, found.types), aside))
+    plain = _complete(changes, changes.rows.join(odd, on=changes.key, how="anti"), shown)
+    return Plan(changes, found, plain, settlement), settlement.load(memory)
+
+
+def _keyed(changes: TableChanges, found: Target) -> TableChanges:
+    """Give a truncate that comes without any row the key that the table has."""
+    if changes.key:
+        return changes
+    key = tuple(name for name in found.key if name != SHARD)
+    rows = changes.rows.with_columns(pl.lit(None, found.types[name]).alias(name) for name in key)
+    return replace(changes, key=key, rows=rows, with_shard=SHARD in found.key)
+
+
+def _exact(changes: TableChanges, found: Target) -> TableChanges:
+    """Turn values into the table's types.
+
+    Raises:
+        RefusedError: some have no exact form there.
+    """
+    reasons: dict[int, str] = {}
+    rows = _cast(changes, changes.rows, found, reasons)
+    departed = None if changes.departed is None else _cast(changes, changes.departed, found, reasons)
+    if reasons:
+        raise RefusedError(dict(sorted(reasons.items())))
+    return replace(changes, rows=rows, departed=departed)
+
+
+def _cast(changes: TableChanges, rows: pl.DataFrame, found: Target, reasons: dict[int, str]) -> pl.DataFrame:
+    columns = []
+    for column in changes.columns:
+        of = found.types[column.name]
+        values = exact(rows[column.name], column.type, of)
+        refused = values.is_null() & rows[column.name].is_not_null()
+        for sequence in rows[SEQUENCE].filter(refused):
+            reasons[sequence] = f"column {column.name!r} ({column.type}): the value has no exact place in {_named(of)}"
+        columns.append(values)
+    at = pl.col(SOURCE_TS).cast(META[SOURCE_TS])
+    marks = [pl.when(DELETED).then(at).alias(DELETED_AT)] if changes.keeping.soft else []
+    return rows.with_columns(*columns, at, *marks)
+
+
+def _named(of: pl.DataType) -> str:
+    if of.is_temporal():
+        return f"a {type(of).__name__.lower()} of the years 1 to 9999"
+    return str(of)
+
+
+def _aside(changes: TableChanges, tables: Tables, found: Target) -> pl.DataFrame:
+    """Read the rows set aside that may matter for a batch."""
+    table = tables.aside(changes.table, found, make=False)
+    if table is None:
+        return pl.DataFrame(schema={**ASIDE, **found.types})
+    key, rows, kind = list(changes.key), table.rows(), pl.col(KIND)
+    arrived, contested = rows.filter(kind == Kind.ARRIVED), rows.filter(kind == Kind.CONTESTED)
+    if not changes.truncates:
+        contested = contested.join(changes.rows.select(key).unique().lazy(), on=key, how="semi")
+    waiting, held = pl.collect_all([arrived, contested])
+    moved = [changes.rows[MOVED_AT], waiting[AT], *([] if changes.departed is None else [changes.departed[MOVED_AT]])]
+    changed_at = pl.concat(moved).drop_nulls().unique()
+    departed = rows.filter(kind == Kind.DEPARTED, pl.col(AT).is_in(changed_at.implode())).collect()
+    return pl.concat([waiting, held, departed])
+
+
+def _shown(changes: TableChanges, found: Target, aside: pl.DataFrame) -> pl.DataFrame | None:
+    """Read which of the batch's keys the table holds, and of which shard; None where that does not matter."""
+    masked = any(unchanged(c.name) in changes.rows.columns for c in changes.columns)
+    if changes.with_shard and not masked and not aside.height and changes.departed is None:
+        return None
+    return found.known(changes.rows.select(changes.key), [SHARD])
+
+
+def _odd_keys(
+    changes: TableChanges, shown: pl.DataFrame | None, aside: pl.DataFrame, memory: Memory
+) -> pl.DataFrame | None:
+    """Find the keys whose fate columns alone do not tell; None where there are none and no truncates either."""
+    key, rows = list(changes.key), changes.rows
+    odd = [rows.filter(pl.col(MOVED_AT).is_not_null()), aside.filter(pl.col(KIND) != Kind.DEPARTED)]
+    if changes.departed is not None:
+        odd.append(changes.departed)
+    if any(name == changes.table for name, _ in memory.truncations) or any(t.until for t in changes.truncates):
+        odd.append(rows)
+    if shown is not None and not changes.with_shard:
+        odd.append(
+            rows.join(shown, on=key, how="inner", suffix="_there").filter(pl.col(SHARD) != pl.col(f"{SHARD}_there"))
+        )
+    if not changes.with_shard and rows[SHARD].n_unique() > 1:
+        odd.append(rows.filter(pl.len().over(key) > 1))
+    if changes.keeping.soft:
+        odd.append(rows.filter(DELETED))
+    found = pl.concat([part.select(key) for part in odd]).unique()
+    return found if found.height or changes.truncates else None
+
+
+def _complete(changes: TableChanges, rows: pl.DataFrame, shown: pl.DataFrame | None) -> pl.DataFrame:
+    """Leave out deletes of rows that are not there.
+
+    Raises:
+        TableError: rows came without values that the table has never had.
+    """
+    if shown is None:
+        return rows
+    on = [*changes.key, SHARD]
+    there = rows.join(shown.select(on), on=on, how="semi")
+    absent = rows.join(shown.select(on), on=on, how="anti").filter(~pl.col(DELETED))
+    masks = [unchanged(column.name) for column in changes.columns if unchanged(column.name) in rows.columns]
+    missing = absent.filter(pl.any_horizontal(masks)).height if masks else 0
+    if missing:
+        names = ", ".join(column.name for column in changes.columns if unchanged(column.name) in masks)
+        raise TableError(
+            f"table {changes.table}: {missing} row(s) came without a large unchanged value (of {names}), "
+            "and the target has never had them",
+            table=str(changes.table),
+            hint=f"ALTER TABLE {changes.table} REPLICA IDENTITY FULL on the shards makes each event whole",
+        )
+    return pl.concat([there, absent])

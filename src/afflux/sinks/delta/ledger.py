@@ -1,0 +1,255 @@
+"""A sink's own state, and what each batch has decided: a log of records, which is a Delta table of its own.
+
+A commit to it is the one moment at which a batch is decided: positions, dead letters, and what is to be written
+into which tables (`pledges.py`). Every commit says which number it has, as an application transaction of the Delta
+log, so that of two workers that decide on one state the second one is refused by the log itself, reads again, and
+finds that it has been replaced, or decides anew.
+
+The state of the table is the last record of each kind and key. Now and then it is written anew without the others.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from afflux.errors import SinkError
+from afflux.sinks.delta import codec
+from afflux.sinks.delta.codec import Record
+from afflux.sinks.delta.store import Store, folder
+from afflux.sinks.memory import Memory
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+VERSION = 1
+"""Of this layout."""
+_LAYOUT = "layout"
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),
+        pa.field("at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+    ]
+)
+_PROPERTIES = {
+    "delta.checkpointInterval": "100",
+    "delta.logRetentionDuration": "interval 1 hours",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+}
+_MOST_FILES = 200
+"""Commits after which the log is written anew."""
+_NEVER = datetime.fromtimestamp(0, UTC)
+_Rows = Mapping[tuple[str, str], tuple[str | None, datetime]]
+"""By kind and key: a value, and since when it is so."""
+_ATTEMPTS = 60
+_PAUSE_SECONDS = 0.05
+
+
+class Ledger:
+    """The state of one consumer group of one topology, as a `Memory` that is kept in a lake.
+
+    Args:
+        store: the lake.
+        topology: the topology's name; several topologies may share a lake.
+        group: the consumer group.
+    """
+
+    def __init__(self, store: Store, topology: str, group: str) -> None:
+        self._store = store
+        self.place = f"_afflux/{folder(topology)}/{folder(group)}"
+        self.lane = f"afflux/{topology}/{group}"
+        """The name of the application transactions that carry numbers of this ledger's commits."""
+        self.memory = Memory()
+        """The state, without rows. Changed freely, and then committed or taken back."""
+        self.number = 0
+        """Of the last commit."""
+        self._base = codec.part(self.memory)
+        self._times: dict[tuple[str, str], datetime] = {}
+        """Since when each entry is as it is, by kind and key."""
+        self._others: dict[tuple[str, str], str] = {}
+        """The entries that are no part of a `Memory`."""
+        self._table: DeltaTable | None = None
+        self._files: set[str] = set()
+
+    def open(self, *, make: bool) -> bool:
+        """Read the state.
+
+        Args:
+            make: bring it into being where there is none.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            SinkError: it has another version's layout.
+        """
+        place = f"{self.place}/ledger"
+        self._table = self._store.open(place)
+        if self._table is None and make:
+            self._table = self._store.create(place, _SCHEMA, _PROPERTIES)
+        self._files = set()
+        if self._table is None:
+            return False
+        self.refresh()
+        if not self._others and make:
+            self.commit([Record(_LAYOUT, "", str(VERSION))])
+            self.refresh()
+        return True
+
+    def refresh(self) -> None:
+        """Learn what others have committed, and take back what was changed and not committed."""
+        table = self._opened()
+        try:
+            table.update_incremental()
+        except DeltaError:
+            # It has not looked for so long that the log is no longer there; the table is.
+            self._table = table = DeltaTable(table.table_uri, storage_options=self._store.options)
+        files = _files(table)
+        if self._files - files:
+            self._base, self._times, self._others, self._files = codec.part(Memory()), {}, {}, set()
+        new = sorted(files - self._files)
+        parts = [self._store.read(f"{self.place}/ledger/{path}") for path in new]
+        if None in parts:
+            raise SinkError("the state was written anew at this moment", transient=True)
+        if parts:
+            self._read(pa.concat_tables(pq.read_table(pa.BufferReader(part)) for part in parts if part is not None))
+        self._files = files
+        self._take_back()
+
+    def commit(self, further: Iterable[Record] = ()) -> bool:
+        """Commit the changed state, with further records.
+
+        Returns:
+            Whether it is committed; False where somebody else was first, and `refresh` is due.
+        """
+        now, at = codec.part(self.memory), datetime.now(UTC)
+        records = [*codec.difference(self._base, now), *further]
+        if not records:
+            return True
+        table, number = self._opened(), self.number + 1
+        anew = len(self._files) >= _MOST_FILES
+        rows = {(r.kind, r.key): (r.value, at) for r in records}
+        if anew:
+            rows = {place: row for place, row in {**self._all(), **rows}.items() if row[0] is not None}
+        try:
+            write_deltalake(
+                table,
+                _arrow(number, rows),
+                mode="overwrite" if anew else "append",
+                commit_properties=CommitProperties(app_transactions=[Transaction(self.lane, number)]),
+            )
+        except CommitFailedError:
+            return False
+        self._files = _files(table)
+        self.number, self._base = number, now
+        self._note((record, at) for record in records)
+        if anew:
+            self._clear(table)
+        return True
+
+    def change(self, step: Callable[[Memory], Result]) -> Result:
+        """Change the state, whoever else does so at the same time.
+
+        Args:
+            step: changes it; called again on the newer state where somebody else was first.
+        """
+        for _ in self.attempts():
+            self.refresh()
+            result = step(self.memory)
+            if self.commit():
+                return result
+        raise SinkError("the state is changed by others all the time", transient=True)
+
+    def attempts(self) -> Iterator[int]:
+        """Count attempts to commit, with a pause between them."""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, _PAUSE_SECONDS * min(attempt, 10)))  # noqa: S311 - jitter
+            yield attempt
+
+    def others(self, kind: str) -> dict[str, str]:
+        """Give the entries of a kind that is no part of a `Memory`, by key."""
+        return {key: value for (of, key), value in self._others.items() if of == kind}
+
+    def time_of(self, kind: str, key: object) -> datetime:
+        """Tell when an entry of the state last changed."""
+        return self._times.get((kind, codec.KINDS[kind].write(kind, key, None).key), _NEVER)
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def _read(self, table: pa.Table) -> None:
+        columns = (table.sort_by("number")[name].to_pylist() for name in _SCHEMA.names)
+        for number, at, kind, key, value in zip(*columns, strict=True):
+            record = Record(kind, key, value)
+            self.number = max(self.number, number)
+            codec.put(self._base, record)
+            self._note([(record, at)])
+
+    def _note(self, records: Iterable[tuple[Record, datetime]]) -> None:
+        for record, at in records:
+            if record.kind == _LAYOUT and record.value != str(VERSION):
+                raise SinkError(
+                    f"the lake's afflux state has layout {record.value}, and this afflux knows {VERSION}",
+                    hint="use the newer afflux",
+                )
+            place = (record.kind, record.key)
+            if record.value is None:
+                self._times.pop(place, None)
+                self._others.pop(place, None)
+                continue
+            self._times[place] = at
+            if record.kind not in codec.KINDS:
+                self._others[place] = record.value
+
+    def _all(self) -> _Rows:
+        """Give every entry as it was committed last."""
+        known = {(record.kind, record.key): record.value for record in codec.whole(self._base)}
+        return {place: (value, self._times.get(place, _NEVER)) for place, value in {**known, **self._others}.items()}
+
+    def _take_back(self) -> None:
+        for name, value in self._base.items():
+            setattr(self.memory, name, type(value)(value))
+        self.memory.tables, self.memory.logs, self.memory.moves, self.memory.waiting = {}, {}, {}, {}
+
+    def _clear(self, table: DeltaTable) -> None:
+        """Remove what no reader of the state needs any more."""
+        try:
+            table.vacuum(retention_hours=1, enforce_retention_duration=False, dry_run=False)
+        except (DeltaError, OSError) as error:
+            log.warning("state not cleared", reason=str(error))
+
+    def _opened(self) -> DeltaTable:
+        if self._table is None:
+            raise SinkError(
+                "the lake has no state yet: nothing was ever applied to it", hint="`afflux run` makes it when it starts"
+            )
+        return self._table
+
+
+def _files(table: DeltaTable) -> set[str]:
+    return set(pa.table(table.get_add_actions())["path"].to_pylist())
+
+
+def _arrow(number: int, rows: _Rows) -> pa.Table:
+    return pa.Table.from_arrays(
+        [
+            pa.array([number] * len(rows), pa.int64()),
+            pa.array([at for _, at in rows.values()], pa.timestamp("us", "UTC")),
+            pa.array([kind for kind, _ in rows], pa.string()),
+            pa.array([key for _, key in rows], pa.string()),
+            pa.array([value for value, _ in rows.values()], pa.string()),
+        ],
+        schema=_SCHEMA,
+    )

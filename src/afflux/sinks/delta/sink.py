@@ -1,0 +1,166 @@
+"""A Delta lake: a batch is decided by one commit of the ledger, and then written into its tables, a commit each."""
+
+import os
+import socket
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import structlog
+
+from afflux import faults
+from afflux.errors import SinkError
+from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink, TableChanges
+from afflux.sinks.delta import store as stores
+from afflux.sinks.delta.batch import Plan, plan
+from afflux.sinks.delta.columns import SYNCED_AT, Names
+from afflux.sinks.delta.effects import Effect, effect
+from afflux.sinks.delta.ledger import Ledger
+from afflux.sinks.delta.pledges import Pledges
+from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.tables import Tables, place
+from afflux.sinks.memory import MemorySink
+from afflux.topology.model import MetaColumns
+
+log = structlog.get_logger()
+
+
+class DeltaSink(Sink):
+    """Applies batches to Delta tables.
+
+    What is true of the state is said by the reference, a target in memory, whose state the ledger keeps: the ledger
+    reads it, the reference changes it, and the ledger commits the difference, unless somebody else was first.
+
+    Args:
+        name: the sink's name in the topology, for messages.
+        store: the lake.
+        topology: the topology's name.
+        group: the consumer group.
+        meta: what the columns of afflux's own are called.
+    """
+
+    def __init__(self, *, name: str, store: Store, topology: str, group: str, meta: MetaColumns | None = None) -> None:
+        self.name = name
+        self._ledger = Ledger(store, topology, group)
+        self._reference = MemorySink(self._ledger.memory, f"{socket.gethostname()}:{os.getpid()}")
+        self._tables = Tables(store, self._ledger.place, Names(meta or MetaColumns()))
+        self._pledges = Pledges(store, self._ledger, self._tables.at)
+
+    def open(self) -> None:
+        """See `Sink.open`."""
+        with self._errors("open"):
+            self._ledger.open(make=True)
+
+    def claim(
+        self, partitions: Iterable[Partition], topic_ids: Mapping[str, str] | None = None
+    ) -> dict[Partition, int]:
+        """See `Sink.claim`."""
+        with self._errors("claim partitions"):
+            wanted = list(partitions)
+            offsets = self._ledger.change(lambda _: self._reference.claim(wanted, topic_ids))
+            faults.passing("claiming")
+            self._pledges.redeem_of(wanted)
+            return offsets
+
+    def recreated(self, topic_ids: Mapping[str, str]) -> frozenset[str]:
+        """See `Sink.recreated`."""
+        with self._errors("read the ids of topics"):
+            return self._read().recreated(topic_ids)
+
+    def rewound(self) -> frozenset[Partition]:
+        """See `Sink.rewound`."""
+        with self._errors("read which positions were changed"):
+            found = self._read().rewound()
+            self._pledges.redeem_overdue()
+            return found
+
+    def apply(self, batch: Batch) -> None:
+        """See `Sink.apply`."""
+        with self._errors("apply a batch"):
+            for _ in self._ledger.attempts():
+                self._ledger.refresh()
+                if self._is_durable(batch) or self._decide(batch):
+                    return
+            raise SinkError(f"sink {self.name!r}: the state is changed by others all the time", transient=True)
+
+    def open_dead_letters(self) -> dict[LetterId, EventKey]:
+        """See `Sink.open_dead_letters`."""
+        with self._errors("read dead letters"):
+            return self._read().open_dead_letters()
+
+    def stop_table(self, topic: str, reason: str) -> None:
+        """See `Sink.stop_table`."""
+        with self._errors("remember a stopped table"):
+            self._ledger.change(lambda _: self._reference.stop_table(topic, reason))
+
+    def stopped_tables(self) -> dict[str, str]:
+        """See `Sink.stopped_tables`."""
+        with self._errors("read which tables are stopped"):
+            return self._read().stopped_tables()
+
+    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
+        """See `Sink.pass_marks`."""
+        with self._errors("move watermarks"):
+            return self._ledger.change(lambda _: self._reference.pass_marks(marks, shards))
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._tables.forget()
+
+    # --- a batch ----------------------------------------------------------------------------------
+
+    def _is_durable(self, batch: Batch) -> bool:
+        """Tell whether a batch was decided by an earlier attempt, and see that its tables have it."""
+        offsets = self._ledger.memory.offsets
+        if not batch.spans or any(offsets.get(p) != span.end for p, span in batch.spans.items()):
+            return False
+        self._reference.apply(Batch(batch.spans))
+        self._pledges.redeem_of(batch.spans.keys())
+        log.info("batch was durable already", partitions=len(batch.spans))
+        return True
+
+    def _decide(self, batch: Batch) -> bool:
+        """Decide a batch and write it; False where somebody else has changed the state meanwhile."""
+        self._pledges.await_others([place(changes.table) for changes in batch.tables])
+        plans: list[Plan] = []
+        settled: list[TableChanges] = []
+        for changes in batch.tables:
+            planned = plan(changes, self._tables, self._ledger.memory)
+            if planned is not None:
+                plans.append(planned[0])
+                settled += [planned[1]] if planned[1] is not None else []
+        self._reference.apply(replace(batch, tables=tuple(settled)))
+        faults.passing("staged")
+        owed = [each for planned in plans for each in self._owed(planned)]
+        pledge = self._pledges.make(owed, batch.spans.keys())
+        if not self._ledger.commit(self._pledges.records(pledge)):
+            self._pledges.drop(pledge)
+            return False
+        self._pledges.committed()
+        faults.passing("written")
+        if pledge is not None:
+            self._pledges.redeem(pledge)
+        faults.passing("committed")
+        return True
+
+    def _owed(self, planned: Plan) -> list[tuple[str, Effect]]:
+        """Give what is owed to a table, and to that of its rows set aside."""
+        table = planned.changes.table
+        written, change = planned.effects(self._ledger.memory)
+        owed = [(place(table), written)]
+        if change is not None and (change.rows.height or change.gone.height):
+            aside = self._tables.aside(table, planned.found, make=True)
+            assert aside is not None  # noqa: S101 - it is made
+            names = [name for name in aside.types if name != SYNCED_AT]
+            owed.append(
+                (self._tables.aside_place(table), effect(names, aside.key, aside.types, change.rows, change.gone))
+            )
+        return owed
+
+    def _read(self) -> MemorySink:
+        """Give the reference on the newest state."""
+        self._ledger.refresh()
+        return self._reference
+
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return stores.errors(self.name, doing)

@@ -1,0 +1,157 @@
+"""Where a lake is: Delta tables and plain files below one path, on a disk or in an object store. No decisions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import quote
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import FileSelector, FileType, PyFileSystem
+
+from afflux.errors import SinkError
+
+_WAITING_HELPS_NOT = re.compile(
+    r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
+    r"|unauthorized|credential|unknown scheme|not a directory|read-only file system",
+    re.IGNORECASE,
+)
+"""What an answer says that will be the same tomorrow."""
+
+
+class Found(NamedTuple):
+    """A file in the store: its path below the lake's, how large it is, and when it was written."""
+
+    path: str
+    size: int
+    written: datetime
+
+
+class Store:
+    """A lake's tables and files.
+
+    Args:
+        path: a folder, or such as `s3://bucket/lake`.
+        options: of the object store, by delta-rs's names, secrets resolved.
+    """
+
+    def __init__(self, path: str, options: Mapping[str, str] | None = None) -> None:
+        self.path = path.rstrip("/")
+        self.options = dict(options or {})
+        self._files: _Files | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on a disk of this machine."""
+        return "://" not in self.path or self.path.startswith("file://")
+
+    def uri(self, place: str) -> str:
+        """Give the address of a table, by its place below the lake's path."""
+        return f"{self.path}/{place}"
+
+    def open(self, place: str) -> DeltaTable | None:
+        """Open a table; None where there is none."""
+        try:
+            return DeltaTable(self.uri(place), storage_options=self.options)
+        except TableNotFoundError:
+            return None
+
+    def create(
+        self, place: str, schema: pa.Schema, properties: Mapping[str, str], partition_by: list[str] | None = None
+    ) -> DeltaTable:
+        """Make a table; where another worker has made it meanwhile, open that one."""
+        try:
+            return DeltaTable.create(
+                self.uri(place),
+                schema=schema,
+                mode="error",
+                configuration={**properties},
+                partition_by=partition_by or [],
+                storage_options=self.options,
+                commit_properties=CommitProperties(custom_metadata={"userMetadata": "afflux"}),
+            )
+        except (DeltaError, CommitFailedError):
+            there = self.open(place)
+            if there is None:
+                raise
+            return there
+
+    def scan(self, table: DeltaTable) -> pl.LazyFrame:
+        """Read the version of a table that its handle stands at."""
+        return pl.scan_delta(table, storage_options=self.options or None)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file whole."""
+        self._handler().put(path, data)
+
+    def read(self, path: str) -> bytes | None:
+        """Read a file whole; None where there is none."""
+        try:
+            with self._filesystem().open_input_file(path) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+
+    def remove(self, path: str) -> None:
+        """Remove a file; harmless where there is none."""
+        with suppress(FileNotFoundError):
+            self._filesystem().delete_file(path)
+
+    def list(self, folder: str) -> Iterator[Found]:
+        """Give the files below a folder."""
+        for file in self._filesystem().get_file_info(FileSelector(folder, allow_not_found=True, recursive=True)):
+            if file.type == FileType.File:
+                yield Found(file.path, file.size, file.mtime or datetime.fromtimestamp(0, UTC))
+
+    def _handler(self) -> "_Files":
+        if self._files is None:
+            self._files = _Files(self.path, self.options)
+        return self._files
+
+    def _filesystem(self) -> PyFileSystem:
+        return PyFileSystem(self._handler())
+
+
+class _Files(DeltaStorageHandler):
+    """delta-rs's own way to files."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file; what pyarrow would hand to delta-rs are no bytes (observed on 1.6.6)."""
+        stream = self._handler.open_output_stream(path, None)
+        stream.write(data)
+        stream.close()  # type: ignore[attr-defined]  # the stub of deltalake leaves it out
+
+
+def folder(name: str) -> str:
+    """Write a name so that it is one folder, whatever is in it."""
+    return quote(name, safe=" ").replace(".", "%2E") if name in {".", ".."} else quote(name, safe=" .")
+
+
+@contextmanager
+def errors(sink: str, doing: str) -> Iterator[None]:
+    """Raise what a store or delta-rs says as a sink's error.
+
+    Args:
+        sink: the sink's name.
+        doing: what is tried, for the message.
+
+    Raises:
+        SinkError: `transient` where trying again later may help.
+    """
+    try:
+        yield
+    except (DeltaError, OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
+        reason = _first_line(error)
+        transient = isinstance(error, (OSError, DeltaError)) and not _WAITING_HELPS_NOT.search(reason)
+        raise SinkError(f"sink {sink!r} could not {doing}: {reason}", transient=transient) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Give an error's first line, without what addresses carry behind a question mark (signatures)."""
+    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return re.sub(r"\?[^\s\"')]*", "", text)[:500]

@@ -1,0 +1,144 @@
+"""The tables of a lake: made when first needed, and given the columns that are new at the source."""
+
+import polars as pl
+import structlog
+from deltalake.exceptions import CommitFailedError
+
+from afflux.errors import SinkError, TableError
+from afflux.sinks.base import SHARD, Mode, TableChanges, TableName
+from afflux.sinks.delta.columns import ALWAYS, META, Names, column_type, kept, schema, target_key
+from afflux.sinks.delta.settle import ASIDE, AT, KIND
+from afflux.sinks.delta.store import Store, folder
+from afflux.sinks.delta.target import Target
+
+log = structlog.get_logger()
+
+_RESERVED = "_afflux"
+_ATTEMPTS = 10
+
+
+class Tables:
+    """Finds and makes tables.
+
+    Args:
+        store: the lake.
+        place: of the sink's own tables.
+        names: how afflux's own columns are called.
+    """
+
+    def __init__(self, store: Store, place: str, names: Names) -> None:
+        self._store, self._place, self._names = store, place, names
+        self._targets: dict[str, Target] = {}
+
+    def at(self, where: str) -> Target:
+        """Give the table at a place.
+
+        Raises:
+            SinkError: it is gone.
+        """
+        found = self._find(where)
+        if found is None:
+            raise SinkError(f"table {where} of the lake is gone", hint="somebody has removed it while it was written")
+        return found
+
+    def ensure(self, changes: TableChanges) -> Target | None:
+        """Make the table and the columns that changes need.
+
+        Returns:
+            None for a table that has been truncated before its first row.
+
+        Raises:
+            TableError: the table is there and can't be afflux's, or can't be made.
+        """
+        if changes.keeping.mode is not Mode.UPSERT:
+            raise TableError(
+                f"table {changes.table}: mode {changes.keeping.mode} is not done in a lake", table=str(changes.table)
+            )
+        if changes.table.schema == _RESERVED:
+            raise TableError(
+                f"table {changes.table}: a lake keeps its own state in {_RESERVED}",
+                table=str(changes.table),
+                hint="give it another `target`",
+            )
+        self._names.check(changes)
+        found = self._find(place(changes.table))
+        types = {c.name: column_type(c, changes.key) for c in changes.columns}
+        types |= {name: META[name] for name in kept(changes.keeping)}
+        if found is None:
+            if not changes.key:
+                return None
+            found = self._make(place(changes.table), types, target_key(changes))
+            log.info("table made", table=str(changes.table), columns=len(changes.columns), key=list(changes.key))
+        self._check(found, changes)
+        self._complete(found, types)
+        return found
+
+    def aside(self, table: TableName, of: Target, *, make: bool) -> Target | None:
+        """Give the table of rows set aside of a table, with that one's columns; None where there is none."""
+        where = self.aside_place(table)
+        found = self._find(where)
+        types = {**ASIDE, **of.types}
+        if found is None and make:
+            found = self._make(where, types, (KIND, AT, SHARD, *(name for name in of.key if name != SHARD)))
+        if found is not None:
+            self._complete(found, types)
+        return found
+
+    def aside_place(self, table: TableName) -> str:
+        """Give the place of a table's rows set aside."""
+        return f"{self._place}/aside/{place(table)}"
+
+    def forget(self) -> None:
+        """Ask the lake again."""
+        self._targets.clear()
+
+    def _find(self, where: str) -> Target | None:
+        found = self._targets.get(where)
+        if found is not None:
+            found.refresh()
+            return found
+        table = self._store.open(where)
+        if table is not None:
+            self._targets[where] = Target(self._store, table, self._names)
+        return self._targets.get(where)
+
+    def _make(self, where: str, types: dict[str, pl.DataType], key: tuple[str, ...]) -> Target:
+        made = self._store.create(where, schema(types, key, self._names), {})
+        self._targets[where] = Target(self._store, made, self._names)
+        return self._targets[where]
+
+    def _complete(self, found: Target, types: dict[str, pl.DataType]) -> None:
+        """Add the columns that are missing, whoever else does so at the same time."""
+        for _ in range(_ATTEMPTS):
+            missing = {name: of for name, of in types.items() if name not in found.types}
+            if not missing:
+                return
+            try:
+                found.add(missing)
+                log.info("columns added", table=found.table.table_uri, columns={n: str(t) for n, t in missing.items()})
+            except CommitFailedError:
+                found.refresh()
+        raise SinkError(f"table {found.table.table_uri} is changed by others all the time", transient=True)
+
+    def _check(self, found: Target, changes: TableChanges) -> None:
+        missing = [self._names.outer(name) for name in ALWAYS if name not in found.types]
+        if missing:
+            raise TableError(
+                f"table {changes.table} is there already, without a column {min(missing)!r}",
+                table=str(changes.table),
+                hint="it was not made by afflux: move it away, or give the table another `target`",
+            )
+        wanted = [self._names.outer(name) for name in target_key(changes)]
+        there = [self._names.outer(name) for name in found.key]
+        if changes.key and sorted(wanted) != sorted(there):
+            raise TableError(
+                f"table {changes.table} has the key ({', '.join(there)}) and not ({', '.join(wanted)})",
+                table=str(changes.table),
+                hint="the source's key (with `key: with_shard`, and the shard) differs from the target's: "
+                "move the table away and let it be copied again",
+            )
+
+
+def place(table: TableName) -> str:
+    """Give the place of a table below the lake's path."""
+    return f"{folder(table.schema)}/{folder(table.name)}"

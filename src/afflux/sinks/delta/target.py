@@ -1,0 +1,129 @@
+"""One table of a lake: what columns it has, which of a batch's keys it holds, and how an effect is written into it."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.schema import Schema
+
+from afflux.sinks.base import LSN, SHARD
+from afflux.sinks.delta.columns import SYNCED_AT, Names, read_schema, schema
+from afflux.sinks.delta.effects import GONE, Effect
+from afflux.sinks.delta.store import Store
+from afflux.types.exact import INSTANT
+
+_OLD = pl.CompatLevel.oldest()
+"""Arrow without string views, which delta-rs would have to copy."""
+
+
+class Target:
+    """One Delta table. Columns are spoken of by their names within afflux.
+
+    Args:
+        store: the lake.
+        table: opened.
+        names: how afflux's own columns are called in it.
+    """
+
+    def __init__(self, store: Store, table: DeltaTable, names: Names) -> None:
+        self._store, self._names = store, names
+        self.table = table
+        self.types: dict[str, pl.DataType] = {}
+        """Its columns, afflux's own among them."""
+        self.key: tuple[str, ...] = ()
+        self._read_schema()
+
+    def refresh(self) -> None:
+        """Learn what others have committed."""
+        before = self.table.version()
+        self.table.update_incremental()
+        if self.table.version() != before:
+            self._read_schema()
+
+    def add(self, columns: Mapping[str, pl.DataType]) -> None:
+        """Add nullable columns.
+
+        Raises:
+            CommitFailedError: somebody else has committed since `refresh`.
+        """
+        self.table.alter.add_columns(list(Schema.from_arrow(schema(columns, (), self._names)).fields))
+        self._read_schema()
+
+    def rows(self) -> pl.LazyFrame:
+        """Read all rows."""
+        return self._store.scan(self.table).rename(self._names.inner)
+
+    def known(self, keys: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+        """Read the rows that have one of some keys.
+
+        Args:
+            keys: by the names of columns; only files and row groups between the least and the greatest are read.
+            columns: which to read besides.
+        """
+        names = [name for name in self.types if name in {*keys.columns, *columns}]
+        if not keys.height:
+            return pl.DataFrame(schema={name: self.types[name] for name in names})
+        rows = self.rows().select(names)
+        for name in keys.columns:
+            if self.types[name] not in {pl.Boolean, pl.Binary}:
+                least, greatest = pl.lit(keys[name].min(), self.types[name]), pl.lit(keys[name].max(), self.types[name])
+                rows = rows.filter(pl.col(name).is_between(least, greatest))
+        return rows.join(keys.unique().lazy(), on=keys.columns, how="semi").collect()
+
+    def has(self, lane: str, number: int) -> bool:
+        """Tell whether a numbered commit of a lane, or a later one, is in the table."""
+        there = self.table.transaction_version(lane)
+        return there is not None and there >= number
+
+    def write(self, effect: Effect, lane: str, number: int) -> dict[str, Any]:
+        """Write an effect in one commit, which says which of the lane's it is.
+
+        Returns:
+            What delta-rs counted: rows and files.
+
+        Raises:
+            CommitFailedError: somebody else has committed since `refresh`; nothing was written.
+        """
+        commit = CommitProperties(app_transactions=[Transaction(lane, number)])
+        now = pl.lit(datetime.now(UTC)).cast(INSTANT).alias("now")
+        names = [self._quoted(name) for name in effect.names]
+        values = {name: f"s.c{i}" for i, name in enumerate(names)} | {self._quoted(SYNCED_AT): "s.now"}
+        kept = {names[i]: f"CASE WHEN s.m{i} THEN t.{names[i]} ELSE s.c{i} END" for i in effect.kept}
+        merge = (
+            self.table.merge(
+                effect.rows.with_columns(now).to_arrow(compat_level=_OLD),
+                predicate=" AND ".join(f"t.{self._quoted(k)} = s.c{effect.names.index(k)}" for k in effect.key),
+                source_alias="s",
+                target_alias="t",
+                streamed_exec=False,  # the source's least and greatest keys choose the files (observed on 1.6.6)
+                commit_properties=commit,
+            )
+            .when_matched_delete(f"s.{GONE}")
+            .when_matched_update(values | kept)
+            .when_not_matched_insert(values, predicate=f"NOT s.{GONE}")
+        )
+        for shard, lsn in effect.truncates:
+            older = f"t.{self._quoted(SHARD)} = {_literal(shard)} AND t.{self._quoted(LSN)} < {lsn}"
+            merge = merge.when_not_matched_by_source_delete(older)
+        counts = dict(merge.execute())
+        if not self.has(lane, number):
+            # A merge that finds nothing to do commits nothing.
+            empty = self._arrow().empty_table()
+            write_deltalake(self.table, empty, mode="append", commit_properties=commit)
+        return counts
+
+    def _read_schema(self) -> None:
+        self.types, self.key = read_schema(self._arrow(), self._names)
+
+    def _arrow(self) -> pa.Schema:
+        return pa.schema(self.table.schema().to_arrow())
+
+    def _quoted(self, name: str) -> str:
+        return '"' + self._names.outer(name).replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
