@@ -26,6 +26,8 @@ class Worker:
 
     def __init__(self, name: str, topology: Path, log: Path) -> None:
         self.name, self.topology, self.log = name, topology, log
+        self.program: tuple[str, ...] = ("-m", "afflux")
+        """What Python runs."""
         self._process: subprocess.Popen[bytes] | None = None
         self._since = self._born = 0
 
@@ -35,7 +37,7 @@ class Worker:
         self.mark()
         self._born = self._since
         environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
-        command = [sys.executable, "-m", "afflux", "run", "-t", str(self.topology)]
+        command = [sys.executable, *self.program, "run", "-t", str(self.topology)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=environment | ({VARIABLE: fault} if fault else {}), stdout=log, stderr=log

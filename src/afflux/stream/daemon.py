@@ -9,23 +9,26 @@ from typing import Any, Protocol
 
 import structlog
 
+from afflux.clients.notifications import Notifications
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.monitor import metrics
-from afflux.sinks import make_sink
+from afflux.sinks import make_sink, make_state
 from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
+from afflux.stream.chores import Chores
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Intake
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
+from afflux.stream.resyncs import Resyncs
 from afflux.stream.router import Router
 from afflux.stream.subscription import Declared, message_topics, prefixes, wanted_topics
 from afflux.stream.watermarks import Watermarks
 from afflux.topology.model import OnError, PostgresSink, Topology
-from afflux.topology.names import consumer_group
+from afflux.topology.names import consumer_group, notification_topic
 from afflux.topology.secrets import resolve
 
 log = structlog.get_logger()
@@ -41,6 +44,7 @@ _QUIET_WAIT_SECONDS = 10.0
 """How long a wait may last before partitions are paused and polling goes on, to keep the membership."""
 _LAST_MARKS_SECONDS = 1.0
 """How long a worker that leaves waits for the watermarks of what it has applied."""
+_LAST_CHORES_SECONDS = 5.0
 _STUCK_SECONDS = 120.0
 
 
@@ -75,6 +79,7 @@ class Daemon:
         self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error))
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of)
         self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
+        self._chores = Chores([self._resyncs()])
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -134,6 +139,7 @@ class Daemon:
                     self._follow_topics()
                     self._follow_people()
                     self._watermarks.turn(self._applied, self._held)
+                    self._chores.turn()
                     if ends is None and until_caught_up and self._known:
                         ends = self._ends(*self._intake.topics)
                     events += self._step()
@@ -145,12 +151,14 @@ class Daemon:
             try:
                 events += self._remember()
                 self._watermarks.finish(self._applied, self._held, _LAST_MARKS_SECONDS)
+                self._chores.finish(_LAST_CHORES_SECONDS)
             except ServerError as error:
                 _raise_final(error)
                 log.warning("left without the last batch", reason=error.message)
         finally:
             self._beside.shutdown(cancel_futures=True)
             self._watermarks.close()
+            self._chores.close()
             self._pipeline.drop()
             self._intake.close()
             self._pipeline.close()
@@ -181,7 +189,9 @@ class Daemon:
         events = 0
         for batch in self._pipeline.durable():
             events += batch.events
-            self._applied.update({partition: span.end for partition, span in batch.spans.items()})
+            # What was durable before its partitions were revoked may be told of after.
+            ours = self._intake.assigned & batch.spans.keys()
+            self._applied.update({partition: batch.spans[partition].end for partition in ours})
             self._intake.commit(batch.spans)
         self._measure_lag()
         return events
@@ -357,6 +367,7 @@ class Daemon:
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
         self._topology, self._declared = topology, Declared(topology)
         self._watermarks.follow(topology)
+        self._chores.follow(topology)
         self._preparer.decoder = self._decoder()
         self._next_discovery = 0.0
 
@@ -366,6 +377,21 @@ class Daemon:
 
     def _ends(self, *topics: str) -> dict[Partition, int]:
         return {Partition(*p): end for p, end in self._topics.end_offsets(topics).items()}
+
+    def _resyncs(self) -> Resyncs:
+        topology, config, group = self._topology, self._config, self._group
+        return Resyncs(
+            topology,
+            make_state(config, topology.name, group),
+            lambda: make_sink(config, topology.name, group),
+            Notifications(
+                resolve(topology.kafka.bootstrap_servers),
+                self._kafka_properties,
+                notification_topic(topology),
+                self._schema_by_id,
+            ),
+            self._ends,
+        )
 
     def _decoder(self) -> Decoder:
         return Decoder(self._schema_by_id, Router(self._topology), prefixes(self._topology))
