@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from afflux.errors import UsageError
 
-_RENAMED = {
+RENAMED = {
     "security.protocol": "security.protocol",
     "sasl.mechanism": "sasl.mechanism",
     "sasl.mechanisms": "sasl.mechanism",
@@ -22,16 +22,18 @@ _RENAMED = {
     "ssl.keystore.location": "ssl.keystore.location",
     "ssl.keystore.password": "ssl.keystore.password",
 }
+"""librdkafka's name -> Java's."""
 _IN_LOGIN = {"sasl.username", "sasl.password"}
 _VALUES: dict[str, Callable[[str], str]] = {
     "security.protocol": str.upper,
     "ssl.endpoint.identification.algorithm": lambda value: "" if value == "none" else value,
 }
-_LOGIN_MODULES = {
+LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
+"""SASL mechanism -> the class that logs in with it."""
 
 
 def java_security(properties: Mapping[str, str]) -> dict[str, str]:
@@ -48,8 +50,8 @@ def java_security(properties: Mapping[str, str]) -> dict[str, str]:
     """
     java: dict[str, str] = {}
     for key, value in properties.items():
-        if key in _RENAMED:
-            java[_RENAMED[key]] = _VALUES.get(key, str)(value)
+        if key in RENAMED:
+            java[RENAMED[key]] = _VALUES.get(key, str)(value)
         elif key.startswith(("sasl.", "ssl.", "enable.ssl")) and key not in _IN_LOGIN:
             raise UsageError(
                 f"kafka.properties: {key} can't be handed on to the connectors' consumer of signals",
@@ -67,11 +69,11 @@ def java_security(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _login(mechanism: str, properties: Mapping[str, str]) -> str:
-    module = _LOGIN_MODULES.get(mechanism.upper())
+    module = LOGIN_MODULES.get(mechanism.upper())
     if module is None:
         raise UsageError(
             f"kafka.properties: sasl.username does not go with sasl.mechanism {mechanism or '(not set)'}",
-            hint=f"Set sasl.mechanism to one of {', '.join(_LOGIN_MODULES)}.",
+            hint=f"Set sasl.mechanism to one of {', '.join(LOGIN_MODULES)}.",
         )
     user, password = properties["sasl.username"], properties.get("sasl.password", "")
     return f'{module} required username="{user}" password="{password}";'

@@ -20,15 +20,15 @@ from afflux.topology.names import message_prefix, notification_topic, shard_name
 TOPOLOGY_MARK, SHARD_MARK = "afflux.topology", "afflux.shard"
 """Properties of ours in a connector's config: whose it is. Kafka Connect keeps what it does not know."""
 
-_ROOM = 64 * 1024
+ROOM = 64 * 1024
 """Bytes that a record takes beyond what the topic counts: Kafka compares the request's size, with headers."""
-_LEAST_BUFFER = 32 * 1024 * 1024
+LEAST_BUFFER = 32 * 1024 * 1024
 """The Java producer's default memory for unsent records."""
 
 PLUGIN, PLUGIN_WIRE = "io.afflux.connect.WithoutDefaults", "1"
 """A class of afflux's plugin for Connect, by which a worker is known to have it, and the first number of the versions
 whose wire this afflux reads."""
-_EXACT = {
+EXACT = {
     "converters": "afflux",
     "afflux.type": "io.afflux.connect.ExactValues",
     "transforms": "afflux",
@@ -123,7 +123,7 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
         UsageError: the topology lacks what can't be guessed, such as the registry's own address.
     """
     names = shard_names(topology, shard)
-    room = topology.kafka.topics.max_message_bytes + _ROOM
+    room = topology.kafka.topics.max_message_bytes + ROOM
     fields = {
         "host": shard.host,
         "port": shard.port,
@@ -144,7 +144,7 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
         "bootstrap_servers": topology.kafka.bootstrap_servers,
         "registry_url": converter_registry_url(topology),
         "max_request_size": room,
-        "buffer_memory": max(_LEAST_BUFFER, room),
+        "buffer_memory": max(LEAST_BUFFER, room),
         "exactly_once": "requested" if all(t.mode == "upsert" for t in topology.tables) else "required",
     }
     config = {key: value.format(**fields) for key, value in _template(KINDS[topology.source.kind]).items()}
@@ -162,7 +162,7 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
     config |= {key: _text(value) for key, value in topology.source.config.items()}
     if exact:
         theirs = config.get("transforms", "")
-        config |= _EXACT | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
+        config |= EXACT | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
     return config
 
 
