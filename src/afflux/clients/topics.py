@@ -44,6 +44,23 @@ class Topic:
     """The broker's own; another one under the same name is another topic."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The brokers and partitions of a cluster, as any broker tells them.
+
+    Attributes:
+        brokers: how many there are.
+        partitions: of each topic, the numbers of its partitions.
+        leaderless: partitions that nobody can write or read now.
+        thin: partitions of which a copy lags behind or is away.
+    """
+
+    brokers: int
+    partitions: Mapping[str, tuple[int, ...]]
+    leaderless: frozenset[tuple[str, int]] = frozenset()
+    thin: frozenset[tuple[str, int]] = frozenset()
+
+
 class Topics:
     """The topics of a Kafka cluster.
 
@@ -62,6 +79,40 @@ class Topics:
     def names(self) -> set[str]:
         """Return the names of all topics that this client may see."""
         return set(self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS)).topics)
+
+    def cluster(self) -> Cluster:
+        """Return what the cluster consists of."""
+        found = self._ask("list topics", lambda: self._admin.list_topics(timeout=REQUEST_SECONDS))
+        each = {(name, n): part for name, topic in found.topics.items() for n, part in topic.partitions.items()}
+        return Cluster(
+            brokers=len(found.brokers),
+            partitions={name: tuple(sorted(topic.partitions)) for name, topic in found.topics.items()},
+            leaderless=frozenset(place for place, part in each.items() if part.leader < 0),
+            thin=frozenset(place for place, part in each.items() if len(part.isrs) < len(part.replicas)),
+        )
+
+    def settings(self, names: Iterable[str], keys: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the values that hold for topics that exist, be they the topic's own or the broker's.
+
+        Args:
+            names: the topics.
+            keys: which settings, such as `retention.ms`.
+        """
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in sorted(set(names))]
+        if not resources:
+            return {}
+        wanted = set(keys)
+        futures = self._ask(
+            "read topic settings",
+            lambda: self._admin.describe_configs(resources, request_timeout=REQUEST_SECONDS),
+        )
+        missing = confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
+        answers = {r.name: self._result("read settings", future, fine=missing) for r, future in futures.items()}
+        return {
+            name: {key: entry.value for key, entry in entries.items() if key in wanted and entry.value is not None}
+            for name, entries in answers.items()
+            if entries is not None
+        }
 
     def describe(self, names: Iterable[str]) -> dict[str, Topic]:
         """Return those of the named topics that exist, with the settings that differ from the broker's."""
