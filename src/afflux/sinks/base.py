@@ -269,6 +269,8 @@ class Batch:
             where the first of them is: that letter has to be open still.
         replayed: dead letters that are tried again, and have to be open still; the batch applies those which
             are not in `dead`.
+        resynced: topics whose resynchronisation ends with the batch, and its id (`sinks.resyncs`): it has to be
+            read and passed.
         events: how many events were folded into it.
     """
 
@@ -279,6 +281,7 @@ class Batch:
     truncated: Mapping[Partition, int] = field(default_factory=dict)
     awaited: Mapping[EventKey, LetterId] = field(default_factory=dict)
     replayed: frozenset[LetterId] = frozenset()
+    resynced: Mapping[str, str] = field(default_factory=dict)
     events: int = 0
 
     def supersedes(self, letter: LetterId, key: EventKey | None) -> bool:
@@ -351,7 +354,8 @@ class Sink(ABC):
 
         Raises:
             Fenced: another worker has claimed one of the partitions since; nothing was written.
-            Overtaken: a dead letter that the batch counts on is open no more; nothing was written.
+            Overtaken: a dead letter or a resynchronisation is no longer as the batch takes it to be; nothing was
+                written.
             RefusedError: a row's values are refused; nothing was written.
             TableError: a table can't be written at all; nothing was written.
             SinkError: nothing was written, or (when `transient`) it is not known; apply it again.

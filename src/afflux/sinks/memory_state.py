@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from afflux.sinks import memory_resyncs
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.memory import Memory
+from afflux.sinks.resyncs import Resync
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -82,6 +84,22 @@ class MemoryState(SinkState):
             were = frozenset(letters) & self._memory.dead.keys()
             self._memory.set_state(were, LetterState.DISCARDED)
         return were
+
+    def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
+        """See `SinkState.ask_resyncs`."""
+        memory_resyncs.ask(self._memory.resyncs, resyncs)
+
+    def resyncs(self) -> list[Resync]:
+        """See `SinkState.resyncs`."""
+        return memory_resyncs.listed(self._memory.resyncs, self._memory.offsets)
+
+    def resync_read(self, resync: Resync, ends: Mapping[Partition, int]) -> None:
+        """See `SinkState.resync_read`."""
+        memory_resyncs.read(self._memory.resyncs, resync, ends)
+
+    def resync_failed(self, resync: Resync, reason: str) -> None:
+        """See `SinkState.resync_failed`."""
+        memory_resyncs.fail(self._memory.resyncs, resync, reason)
 
     def close(self) -> None:
         """See `SinkState.close`."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.resyncs import Resync
 
 REWOUND = "rewound by "
 """What the owner of a position begins with that a person has changed, and that nobody has claimed since."""
@@ -178,6 +179,25 @@ class SinkState(ABC):
     @abstractmethod
     def discard(self, letters: Collection[LetterId]) -> frozenset[LetterId]:
         """Give dead letters up; returns those that were open, and are not now."""
+
+    @abstractmethod
+    def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
+        """Remember that tables of shards are read anew; each takes the place of its topic's earlier one."""
+
+    @abstractmethod
+    def resyncs(self) -> list[Resync]:
+        """Give the newest resynchronisation of each topic, in order of topics."""
+
+    @abstractmethod
+    def resync_read(self, resync: Resync, ends: Mapping[Partition, int]) -> None:
+        """Remember that a table has been read, and the ends of its topic's partitions then; once, if it is still asked for.
+
+        A batch with `resynced` ends it, when the sink stands there.
+        """
+
+    @abstractmethod
+    def resync_failed(self, resync: Resync, reason: str) -> None:
+        """Remember that a table could not be read, if it is still asked for."""
 
     @abstractmethod
     def close(self) -> None:

@@ -35,6 +35,7 @@ from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.dead_letters import DeadLetters
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
+from afflux.sinks.sql.resyncs import Resyncs
 from afflux.sinks.sql.session import connect, errors, first_line
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
@@ -65,6 +66,7 @@ class PostgresSink(Sink):
         self._contests = Contests(topology)
         self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
+        self._resyncs = Resyncs(self._positions.scope)
         self._truncations = Truncations(self._positions.scope)
         self._watermarks = Watermarks(self._positions.scope)
         self._tables = Tables()
@@ -172,6 +174,7 @@ class PostgresSink(Sink):
             if batch.spans and not self._positions.move(connection, batch.spans):
                 raise psycopg.Rollback(transaction)
             self._dead_letters.write(connection, batch)
+            self._resyncs.close(connection, batch.resynced)
             for changes, stage, departed in wanted:
                 self._write(connection, changes, stage, departed, alone=changes.table in alone)
             faults.passing("written")
@@ -203,8 +206,9 @@ class PostgresSink(Sink):
                 raise _Contested(changes.table)
             if alone and stage.masked:
                 _check_complete(connection, stage)
-        if alone and shared_keys:
-            self._contests.settle(connection, changes.table, changes.key)
+        if alone and not changes.with_shard:
+            key = changes.key or self._tables.key(connection, changes.table)
+            self._contests.settle(connection, changes.table, key)
 
     def _truncate(self, connection: psycopg.Connection, changes: TableChanges, stage: Stage) -> None:
         for truncate in changes.truncates:

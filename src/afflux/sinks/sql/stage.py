@@ -48,12 +48,12 @@ class Stage:
 
     def create(self) -> sql.Composed:
         """Make the staging table; it is empty again at each commit."""
-        lines = [sql.SQL(f"c{i} {c.type.ddl()}") for i, c in enumerate(self.columns)]
-        lines += [sql.SQL(f"m{self.index(name)} boolean") for name in self.masked]
-        return sql.SQL(
-            "CREATE TEMPORARY TABLE {} (shard text, lsn bigint, source_ts timestamptz, deleted boolean, "
-            "moved_at bigint, {}) ON COMMIT DELETE ROWS"
-        ).format(sql.Identifier(self.name), sql.SQL(", ").join(lines))
+        lines = ["shard text", "lsn bigint", "source_ts timestamptz", "deleted boolean", "moved_at bigint"]
+        lines += [f"c{i} {c.type.ddl()}" for i, c in enumerate(self.columns)]
+        lines += [f"m{self.index(name)} boolean" for name in self.masked]
+        return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DELETE ROWS").format(
+            sql.Identifier(self.name), sql.SQL(", ").join(map(sql.SQL, lines))
+        )
 
     def copy(self) -> sql.Composed:
         """Load the staging table from CSV; the columns are in the order of `create`."""

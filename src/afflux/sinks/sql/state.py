@@ -7,8 +7,10 @@ import psycopg
 
 from afflux.errors import SinkError
 from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.resyncs import Resync
 from afflux.sinks.sql import layout
 from afflux.sinks.sql.dead_letters import DeadLetters, arrays
+from afflux.sinks.sql.resyncs import Resyncs
 from afflux.sinks.sql.session import connect, errors
 from afflux.sinks.sql.watermarks import Watermarks
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
@@ -70,6 +72,7 @@ class SqlState(SinkState):
         self._url = url
         self._scope = {"topology": topology, "group": group}
         self._dead_letters = DeadLetters(self._scope)
+        self._resyncs = Resyncs(self._scope)
         self._watermarks = Watermarks(self._scope)
         self._connection: psycopg.Connection | None = None
 
@@ -161,6 +164,26 @@ class SqlState(SinkState):
         """See `SinkState.discard`."""
         with self._errors("discard dead letters"):
             return self._dead_letters.set_state(self._connected(), letters, LetterState.DISCARDED)
+
+    def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
+        """See `SinkState.ask_resyncs`."""
+        with self._errors("ask for a resynchronisation"):
+            self._resyncs.ask(self._connected(), resyncs)
+
+    def resyncs(self) -> list[Resync]:
+        """See `SinkState.resyncs`."""
+        with self._errors("read resynchronisations"):
+            return self._resyncs.all(self._connected())
+
+    def resync_read(self, resync: Resync, ends: Mapping[Partition, int]) -> None:
+        """See `SinkState.resync_read`."""
+        with self._errors("remember a resynchronisation"):
+            self._resyncs.read(self._connected(), resync, ends)
+
+    def resync_failed(self, resync: Resync, reason: str) -> None:
+        """See `SinkState.resync_failed`."""
+        with self._errors("remember a resynchronisation"):
+            self._resyncs.fail(self._connected(), resync, reason)
 
     def close(self) -> None:
         """See `SinkState.close`."""

@@ -80,6 +80,15 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           stopped text[] NOT NULL DEFAULT '{}', dead_letters bigint NOT NULL DEFAULT 0,
           PRIMARY KEY (topology, consumer_group, shard))""",
     ),
+    (
+        """CREATE TABLE afflux.resyncs (
+          topology text, consumer_group text, topic text, shard text NOT NULL, source text NOT NULL, lsn bigint NOT NULL,
+          id text NOT NULL, by_signal boolean NOT NULL, heard bigint NOT NULL,
+          partitions integer[] NOT NULL, starts bigint[] NOT NULL, ends bigint[],
+          state text NOT NULL CHECK (state IN ('asked', 'read', 'done', 'failed')), reason text NOT NULL,
+          asked_by text NOT NULL, asked_at timestamptz NOT NULL, closed_at timestamptz,
+          PRIMARY KEY (topology, consumer_group, topic))""",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 

@@ -16,6 +16,10 @@ _LOCK = 0x0AFF_10C4
 _COLUMNS = """
 SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"""
 
+_KEY = """
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = to_regclass(%s) AND i.indisprimary"""
+
 _UNIQUE_KEYS = """
 SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_index i
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
@@ -48,7 +52,7 @@ class Tables:
             TableError: the table is there and can't be afflux's.
         """
         wanted = {column.name for column in changes.columns}
-        if wanted <= self._known.get(changes.table, set()):
+        if changes.table in self._known and wanted <= self._known[changes.table]:
             return True
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -65,6 +69,11 @@ class Tables:
                         log.info("column added", table=str(changes.table), column=column.name, type=str(column.type))
         self._known[changes.table] = wanted | there
         return True
+
+    def key(self, connection: psycopg.Connection, table: TableName) -> tuple[str, ...]:
+        """Give the names of a table's key, without the shard; what truncates of it do not say."""
+        name = statements.identifier(table).as_string(connection)
+        return tuple(column for (column,) in connection.execute(_KEY, [name]) if column != statements.SHARD)
 
     def _columns(self, connection: psycopg.Connection, table: TableName) -> set[str]:
         name = statements.identifier(table).as_string(connection)

@@ -1,0 +1,88 @@
+"""What a worker sees to beside the stream, every few seconds and without ever holding it up."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from afflux.errors import AffluxError
+from afflux.topology.model import Topology
+
+log = structlog.get_logger()
+
+_ROUND_SECONDS = 3.0
+
+
+class Chore(Protocol):
+    """Something that is looked after; used by one thread."""
+
+    def follow(self, topology: Topology) -> None:
+        """Go by another topology."""
+        ...
+
+    def round(self) -> None:
+        """Do what can be done now; a server that is away is asked again at the next round."""
+        ...
+
+    def close(self) -> None:
+        """Let go of servers."""
+        ...
+
+
+class Chores:
+    """Looks after chores on a thread of its own, one after the other.
+
+    Args:
+        chores: which. One that fails keeps no other from its turn.
+    """
+
+    def __init__(self, chores: Sequence[Chore]) -> None:
+        self._chores = chores
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chores")
+        self._round: Future[None] | None = None
+        self._next = 0.0
+        self._said: dict[Chore, str] = {}
+
+    def follow(self, topology: Topology) -> None:
+        """Go by another topology."""
+        for chore in self._chores:
+            self._thread.submit(chore.follow, topology)
+        self._next = 0.0
+
+    def turn(self) -> None:
+        """Begin a round when it is time; never waits.
+
+        Raises:
+            Exception: a fault in a chore.
+        """
+        if self._round is not None and self._round.done():
+            ended, self._round = self._round, None
+            ended.result()
+        if self._round is None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _ROUND_SECONDS
+            self._round = self._thread.submit(self._all)
+
+    def finish(self, seconds: float) -> None:
+        """Do a last round, and wait a little for it."""
+        with suppress(TimeoutError):
+            self._thread.submit(self._all).result(seconds)
+
+    def close(self) -> None:
+        """End, behind a round that goes on."""
+        for chore in self._chores:
+            self._thread.submit(chore.close)
+        self._thread.shutdown()
+
+    def _all(self) -> None:
+        for chore in self._chores:
+            try:
+                chore.round()
+            except AffluxError as error:
+                if self._said.get(chore) != error.message:
+                    log.warning("chore waits", reason=error.message, hint=error.hint)
+                self._said[chore] = error.message
+            else:
+                self._said.pop(chore, None)
