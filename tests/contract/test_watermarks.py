@@ -9,6 +9,7 @@ import pytest
 
 from afflux.errors import SinkError
 from afflux.sinks.base import DeadLetter, Mark, Partition
+from afflux.sinks.resyncs import Resync
 from afflux.sinks.sql import layout, statements
 from afflux.sinks.state import Watermark
 from targets import ONE, ZERO, Target, batch
@@ -85,10 +86,20 @@ def test_stopped_topics_are_left_out_and_named_until_they_are_read_on(target: Ta
     sink = target.sink()
     sink.stop_table(ONE.topic, "odd")
     sink.pass_marks([mark(1, {ZERO: 0, ONE: 9})], SHARDS)
-    assert (known(target)["shard0"].stopped, seconds(target)["shard0"]) == ((ONE.topic,), 1)
+    assert (known(target)["shard0"].left_out, seconds(target)["shard0"]) == ((ONE.topic,), 1)
     target.state().resume([ONE.topic])
     assert sink.pass_marks([mark(2, {ZERO: 0, ONE: 9})], SHARDS) == []
-    assert (known(target)["shard0"].stopped, seconds(target)["shard0"]) == ((ONE.topic,), 1)
+    assert (known(target)["shard0"].left_out, seconds(target)["shard0"]) == ((ONE.topic,), 1)
+
+
+def test_no_mark_is_passed_while_a_table_is_read_anew_and_one_that_could_not_be_is_named(target: Target) -> None:
+    sink, state = target.sink(), target.state()
+    anew = Resync(ZERO.topic, "shard0", "public.t", 100, "1", True, 7, {ZERO: 0}, "me@here")
+    state.ask_resyncs([anew])
+    assert sink.pass_marks([mark(1, {ZERO: 0}), mark(1, {ONE: 0}, "shard1")], SHARDS) == [mark(1, {ONE: 0}, "shard1")]
+    state.resync_failed(anew, "no such table")
+    assert len(sink.pass_marks([mark(2, {ZERO: 0})], SHARDS)) == 1
+    assert (known(target)["shard0"].left_out, seconds(target)["shard0"]) == ((ZERO.topic,), 2)
 
 
 def test_open_dead_letters_of_the_shard_are_counted_beside_it(target: Target) -> None:

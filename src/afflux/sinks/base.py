@@ -385,9 +385,10 @@ class Sink(ABC):
     def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
         """Move the watermarks of shards to those of some marks that all of their positions have reached.
 
-        Any worker may say so, for positions are the target's. Stopped topics are left out, and named beside the
-        watermark with the number of open dead letters. A position in another topic of the same name has reached
-        nothing. No watermark goes back.
+        Any worker may say so, for positions are the target's. Stopped topics are left out, and so are those that
+        could not be read anew; they are named beside the watermark, with the number of open dead letters. Where a
+        table is being read anew, or stands in another topic of the same name, nothing is reached. No watermark
+        goes back.
 
         Args:
             marks: of the shards.

@@ -61,7 +61,7 @@ class Watermark:
         time: all that the shard had committed before is there, by the shard's own clock; None: not known yet.
         lsn: where that is in the shard's WAL.
         updated: when the target last learnt.
-        stopped: the topics that it does not speak of, for they were stopped then.
+        left_out: the topics that it does not speak of, for they were stopped then, or could not be read anew.
         dead_letters: how many of the shard's were open then, which it does not speak of either.
     """
 
@@ -69,7 +69,7 @@ class Watermark:
     time: datetime | None
     lsn: int | None
     updated: datetime
-    stopped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     dead_letters: int = 0
 
 

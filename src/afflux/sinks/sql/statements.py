@@ -77,7 +77,7 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE afflux.watermarks (
           topology text, consumer_group text, shard text,
           watermark timestamptz, lsn bigint, updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-          stopped text[] NOT NULL DEFAULT '{}', dead_letters bigint NOT NULL DEFAULT 0,
+          left_out text[] NOT NULL DEFAULT '{}', dead_letters bigint NOT NULL DEFAULT 0,
           PRIMARY KEY (topology, consumer_group, shard))""",
     ),
     (

@@ -23,24 +23,27 @@ WITH marks AS (
   SELECT * FROM unnest(%(numbers)s::integer[], %(of)s::text[], %(times)s::timestamptz[], %(lsns)s::bigint[])
     AS v (mark, shard, time, lsn)),
 ends AS (
-  SELECT v.*, stopped.topic IS NOT NULL AS stopped
+  SELECT v.*, o.topic IS NOT NULL AS out
   FROM unnest(%(of_marks)s::integer[], %(topics)s::text[], %(partitions)s::integer[], %(ends)s::bigint[], %(ids)s::text[])
     AS v (mark, topic, partition, last, id)
-  LEFT JOIN (SELECT topic FROM afflux.tables WHERE {_SCOPE}) AS stopped USING (topic)),
+  LEFT JOIN (SELECT topic FROM afflux.tables WHERE {_SCOPE}
+    UNION SELECT topic FROM afflux.resyncs WHERE {_SCOPE} AND state = 'failed') AS o USING (topic)),
+anew AS (SELECT topic FROM afflux.resyncs WHERE {_SCOPE} AND state IN ('asked', 'read')),
 passed AS (
   SELECT * FROM marks WHERE NOT EXISTS (
     SELECT FROM ends LEFT JOIN (SELECT * FROM afflux.positions WHERE {_SCOPE}) AS p USING (topic, partition)
-    WHERE ends.mark = marks.mark AND NOT ends.stopped AND (coalesce(p.next_offset, 0) < ends.last OR p.topic_id <> ends.id))),
+    WHERE ends.mark = marks.mark AND NOT ends.out AND (coalesce(p.next_offset, 0) < ends.last OR p.topic_id <> ends.id
+      OR topic IN (SELECT topic FROM anew)))),
 newest AS (SELECT DISTINCT ON (shard) * FROM passed ORDER BY shard, time DESC),
 beside AS (
   SELECT shard, time, lsn,
-    ARRAY(SELECT DISTINCT topic FROM ends WHERE ends.mark = newest.mark AND stopped ORDER BY topic) AS stopped,
+    ARRAY(SELECT DISTINCT topic FROM ends WHERE ends.mark = newest.mark AND out ORDER BY topic) AS left_out,
     (SELECT count(*) FROM afflux.dead_letters WHERE {_SCOPE} AND state = 'open'
        AND topic IN (SELECT topic FROM ends WHERE ends.mark = newest.mark)) AS dead_letters
   FROM newest),
 moved AS (
   UPDATE afflux.watermarks AS w
-  SET watermark = b.time, lsn = b.lsn, updated_at = clock_timestamp(), stopped = b.stopped, dead_letters = b.dead_letters
+  SET watermark = b.time, lsn = b.lsn, updated_at = clock_timestamp(), left_out = b.left_out, dead_letters = b.dead_letters
   FROM beside AS b
   WHERE w.topology = %(topology)s AND w.consumer_group = %(group)s AND w.shard = b.shard
     AND (w.watermark IS NULL OR w.watermark <= b.time))
@@ -51,7 +54,7 @@ UPDATE afflux.watermarks SET watermark = NULL, lsn = NULL, updated_at = clock_ti
 WHERE {_SCOPE} AND shard = ANY (%(shards)s)"""  # noqa: S608 - likewise
 
 _READ = f"""
-SELECT shard, watermark, lsn, updated_at, stopped, dead_letters FROM afflux.watermarks
+SELECT shard, watermark, lsn, updated_at, left_out, dead_letters FROM afflux.watermarks
 WHERE {_SCOPE} ORDER BY shard COLLATE "C\""""  # noqa: S608 - likewise
 
 
