@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from afflux.errors import UsageError
-from afflux.topology.model import Sink, Topology
+from afflux.topology.model import Topology
+from afflux.topology.sinks import Sink
 
 TopologyOption = Annotated[
     Path,

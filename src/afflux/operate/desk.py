@@ -11,10 +11,10 @@ from afflux.sinks import make_sink, make_state
 from afflux.sinks.base import Partition, Sink, Span
 from afflux.sinks.state import SinkState
 from afflux.stream.subscription import Declared
-from afflux.topology.model import Sink as SinkConfig
 from afflux.topology.model import Topology
 from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve
+from afflux.topology.sinks import Sink as SinkConfig
 
 
 @dataclass(slots=True)

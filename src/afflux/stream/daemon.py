@@ -27,9 +27,10 @@ from afflux.stream.resyncs import Resyncs
 from afflux.stream.router import Router
 from afflux.stream.subscription import Declared, message_topics, prefixes, wanted_topics
 from afflux.stream.watermarks import Watermarks
-from afflux.topology.model import OnError, PostgresSink, Topology
+from afflux.topology.model import OnError, Topology
 from afflux.topology.names import consumer_group, notification_topic
 from afflux.topology.secrets import resolve
+from afflux.topology.sinks import Sink
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ class Daemon:
         follows: tells of changes of the topology; None to follow none.
     """
 
-    def __init__(self, topology: Topology, sink: PostgresSink, *, follows: Follows | None = None) -> None:
+    def __init__(self, topology: Topology, sink: Sink, *, follows: Follows | None = None) -> None:
         self._topology = topology
         self._config = sink
         self._follows = follows

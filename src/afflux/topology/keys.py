@@ -30,7 +30,7 @@ def _mappings(annotation: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def _known() -> dict[str, list[str]]:
     known: dict[str, list[str]] = {}
-    for path, key in _mappings(Topology, ""):
+    for path, key in dict.fromkeys(_mappings(Topology, "")):  # forms of one entry, such as sinks, share keys
         known.setdefault(path, []).append(key)
     return known
 

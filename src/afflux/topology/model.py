@@ -7,27 +7,18 @@ stands in `values.py` (one value) and `rules.py` (several together), which `load
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from afflux.topology.guard import Guard
 from afflux.topology.kinds import KINDS
 from afflux.topology.monitor import Monitor
-from afflux.topology.part import Duration, Name, Part, seconds
-
-
-def _as_text(value: object) -> object:
-    """Take `5` and `true` for the texts that Kafka's and librdkafka's properties are."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
+from afflux.topology.part import Duration, Name, Part, PropertyText, seconds
+from afflux.topology.sinks import Sink
 
 Compatibility = Literal[
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
 ]
 """Levels of compatibility, by the Confluent API's names."""
-
-PropertyText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 class Topics(Part):
@@ -212,77 +203,6 @@ class RegexRouter(Part):
 
 Transform = RegexRouter
 """The single-message transforms there are (a union, once there are several)."""
-
-
-class Batching(Part):
-    """When a batch is full: whichever comes first."""
-
-    rows: Annotated[int, Field(ge=1)] = 50_000
-    """Events in a batch."""
-    bytes: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
-    """Bytes of a batch, as they came from Kafka."""
-    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.2
-    """How long a batch may wait to fill."""
-
-
-class MetaColumns(Part):
-    """What the columns of afflux's own are called in a target's tables."""
-
-    shard: str = "_shard"
-    """The shard whose row it is."""
-    lsn: str = "_lsn"
-    """The position in that shard's WAL of the event that made the row."""
-    source_ts: str = "_source_ts"
-    """The source's commit time."""
-    synced_at: str = "_synced_at"
-    """When the row was written."""
-    deleted: str = "_deleted"
-    """With `deletes: soft`, whether the row is deleted."""
-    deleted_at: str = "_deleted_at"
-    """With `deletes: soft`, the commit time of the delete."""
-    op: str = "_op"
-    """What the event was: `c`, `r`, `u`, `d` or `t`."""
-    topic: str = "_topic"
-    """The topic that it came by."""
-    partition: str = "_partition"
-    """The partition of that topic."""
-    offset: str = "_offset"
-    """Its offset there."""
-    transaction: str = "_transaction"
-    """The source's transaction id."""
-    unchanged: str = "_unchanged"
-    """With `append`, the columns whose values an update has left out."""
-    valid_from: str = "_valid_from"
-    """With `history`, the commit time from which a version is the one."""
-    valid_to: str = "_valid_to"
-    """With `history`, the commit time from which it is not any more."""
-    current: str = "_current"
-    """With `history`, whether a version is the one now."""
-    end_op: str = "_end_op"
-    """With `history`, what the event was that ended the version."""
-    end_partition: str = "_end_partition"
-    """With `history`, the partition that this event came by."""
-    end_offset: str = "_end_offset"
-    """With `history`, its offset there."""
-
-
-class PostgresSink(Part):
-    """A PostgreSQL warehouse."""
-
-    name: Name
-    """The sink's name; its consumer group is `afflux.<topology>.<sink>`."""
-    type: Literal["postgresql"]
-    """What the target is."""
-    url: str
-    """The target, `postgresql://user:${env:NAME}@host:port/database`."""
-    batch: Batching = Batching()
-    """When a batch is full."""
-    meta: MetaColumns = MetaColumns()
-    """What the columns of afflux's own are called."""
-
-
-Sink = PostgresSink
-"""The sinks there are (a union, once there are several)."""
 
 
 class Topology(Part):

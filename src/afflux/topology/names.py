@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from afflux.topology.model import Shard, Sink, Topology
+from afflux.topology.model import Shard, Topology
+from afflux.topology.sinks import Sink
 from afflux.topology.tree import Path
 
 _ILLEGAL_IN_TOPIC: Final = re.compile(r"[^A-Za-z0-9._-]")

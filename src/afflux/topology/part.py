@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
 """A name that topics, connectors and slots can carry: lower case letters, digits, `_` and `-`."""
@@ -19,6 +19,16 @@ Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*(MiB|GiB|TiB)$")]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _BYTES: Final = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def _as_text(value: object) -> object:
+    """Take `5` and `true` for the texts that Kafka's and librdkafka's properties are."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+PropertyText = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
 class Part(BaseModel):

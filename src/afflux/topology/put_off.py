@@ -35,7 +35,6 @@ PUT_OFF: Final = (
     "transforms[].type = TimestampRouter",
     "transforms[].type = ValueToKey",
     "sinks[].engine",
-    "sinks[].type = delta",
 )
 
 _NOT_YET: Final = "not in this version"

@@ -159,12 +159,25 @@ def _other_word(path: Path, value: Any, context: Json) -> str:
     return f"{said}; did you mean {meant!r}?" if meant else said
 
 
+def _other_branch(path: Path, value: Any, context: Json) -> str:
+    """Say which words choose the form of an entry."""
+    key = context["discriminator"].strip("'")
+    expected = {"expected": context["expected_tags"]}
+    return _other_word((*path, key), value.get(key) if isinstance(value, dict) else value, expected)
+
+
+def _no_branch(path: Path, _: Any, context: Json) -> str:
+    return _missing((*path, context["discriminator"].strip("'")), None, {})
+
+
 _SENTENCES: Final[dict[str, Callable[[Path, Any, Json], str]]] = {
     "missing": _missing,
     "extra_forbidden": _unknown,
     "too_short": _empty,
     "finite_number": _endless,
     "literal_error": _other_word,
+    "union_tag_invalid": _other_branch,
+    "union_tag_not_found": _no_branch,
     "string_pattern_mismatch": _other_form,
     "greater_than_equal": partial(_beyond, "at least"),
     "greater_than": partial(_beyond, "more than"),

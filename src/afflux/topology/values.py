@@ -55,6 +55,16 @@ def _reference_property(_: str, text: str) -> Complaint:
     return _reference(text)
 
 
+_SECRET_OPTION: Final = re.compile(r"secret|token|sas|password|customer_key|_key$", re.IGNORECASE)
+"""Options of object stores whose values are secrets, by delta-rs's names."""
+
+
+def _secret_option(key: str, text: str) -> Complaint:
+    if _SECRET_OPTION.search(key) and text and "${" not in text:
+        return f"is a secret written in clear; {HOW}"
+    return None
+
+
 def _no_secret_in_url(text: str) -> Complaint:
     if literal_in_url(text):
         return "has a password in clear; write it as a reference, such as ://user:${env:NAME}@host"
@@ -148,6 +158,8 @@ CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
     "tables[].target": (_target_table,),
     "transforms[].regex": (_filled, _regex),
     "sinks[].url": _POSTGRESQL,
+    "sinks[].path": (_filled, _reference, _no_secret_in_url),
+    "sinks[].tables[].target": (_filled, _regex),
     "monitor.alerts.webhooks[].url": _HTTP,
 }
 
@@ -156,6 +168,7 @@ MAPS: Final[dict[str, tuple[Callable[[str, str], Complaint], ...]]] = {
     "registry.properties": (_reference_property, _secret_property),
     "connect.properties": (_reference_property, _secret_property),
     "monitor.alerts.webhooks[].headers": (_reference_property, _secret_property),
+    "sinks[].storage_options": (_reference_property, _secret_option),
     "source.config": (_secret_property,),  # Connect's workers may know more providers than afflux
 }
 """The mappings whose keys are properties of others."""

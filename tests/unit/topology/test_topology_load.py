@@ -253,7 +253,7 @@ def test_no_chained_exception_carries_the_file_along() -> None:
         ('9092"}', '9092", topics: {retention: 7 days}}', "kafka.topics.retention must be a duration such as 7d"),
         ('9092"}', '9092", topics: {replication: 1, min_insync: 2}}', "min_insync 2 is more than the 1 of replication"),
         ('connect: {url: "http://', 'connect: {url: "', "connect.url must be a URL that begins with http://"),
-        ("type: postgresql", "type: snowflake", "sinks[0].type must be 'postgresql', not 'snowflake'"),
+        ("type: postgresql", "type: snowflake", "sinks[0].type must be 'postgresql' or 'delta', not 'snowflake'"),
         ("postgresql://", "jdbc:postgresql://", "sinks[0].url must be a URL such as postgresql://"),
         ("regex: 's", "regex: '(?P<a>x)s", "is Python's and not Java's"),
         ("shards:", "names: {slot: '{shrd}'}\n  shards:", "placeholder {shrd} is none of {name} and {shard}"),

@@ -34,13 +34,13 @@ def test_the_schema_describes_every_key() -> None:
 
 def test_the_reference_names_every_key_and_no_other() -> None:
     page = (TOP / "docs" / "topology.md").read_text()
-    assert sorted(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == sorted(paths())
+    assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == set(paths())
 
 
 def test_the_reference_says_what_is_required_and_the_defaults() -> None:
     page = (TOP / "docs" / "topology.md").read_text()
-    said = dict(re.findall(r"^\| `([^`]+)` \| ([^|]*?) \|", page, re.MULTILINE))
-    assert said == dict(defaults(Topology, ""))
+    said = re.findall(r"^\| `([^`]+)` \| ([^|]*?) \|", page, re.MULTILINE)
+    assert set(said) == set(defaults(Topology, ""))  # a key of two forms of a sink may be there twice
 
 
 def defaults(annotation: Any, path: str) -> Iterator[tuple[str, str]]:

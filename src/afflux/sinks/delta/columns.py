@@ -26,7 +26,7 @@ from afflux.sinks.base import (
     TableChanges,
     TargetColumn,
 )
-from afflux.topology.model import MetaColumns
+from afflux.topology.sinks import MetaColumns
 from afflux.types.exact import INSTANT, exact_type
 
 SYNCED_AT = "afflux.synced_at"

@@ -13,14 +13,14 @@ from afflux.errors import SinkError
 from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink, TableChanges
 from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.batch import Plan, plan
-from afflux.sinks.delta.columns import SYNCED_AT, Names
+from afflux.sinks.delta.columns import SYNCED_AT
 from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.pledges import Pledges
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
 from afflux.sinks.memory import MemorySink
-from afflux.topology.model import MetaColumns
+from afflux.topology.sinks import DeltaSink as Config
 
 log = structlog.get_logger()
 
@@ -32,18 +32,17 @@ class DeltaSink(Sink):
     reads it, the reference changes it, and the ledger commits the difference, unless somebody else was first.
 
     Args:
-        name: the sink's name in the topology, for messages.
+        config: the sink's part of the topology.
         store: the lake.
         topology: the topology's name.
         group: the consumer group.
-        meta: what the columns of afflux's own are called.
     """
 
-    def __init__(self, *, name: str, store: Store, topology: str, group: str, meta: MetaColumns | None = None) -> None:
-        self.name = name
+    def __init__(self, *, config: Config, store: Store, topology: str, group: str) -> None:
+        self.name = config.name
         self._ledger = Ledger(store, topology, group)
         self._reference = MemorySink(self._ledger.memory, f"{socket.gethostname()}:{os.getpid()}")
-        self._tables = Tables(store, self._ledger.place, Names(meta or MetaColumns()))
+        self._tables = Tables(store, self._ledger.place, config)
         self._pledges = Pledges(store, self._ledger, self._tables.at)
 
     def open(self) -> None:

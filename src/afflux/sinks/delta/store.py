@@ -15,6 +15,8 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, FileType, PyFileSystem
 
 from afflux.errors import SinkError
+from afflux.topology.secrets import resolve
+from afflux.topology.sinks import DeltaSink as Config
 
 _WAITING_HELPS_NOT = re.compile(
     r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
@@ -125,6 +127,15 @@ class _Files(DeltaStorageHandler):
         stream = self._handler.open_output_stream(path, None)
         stream.write(data)
         stream.close()  # type: ignore[attr-defined]  # the stub of deltalake leaves it out
+
+
+def store_of(config: Config) -> Store:
+    """Find a sink's lake.
+
+    Raises:
+        TopologyError: a secret that it refers to is not there.
+    """
+    return Store(resolve(config.path), {key: resolve(value) for key, value in config.storage_options.items()})
 
 
 def folder(name: str) -> str:

@@ -10,6 +10,8 @@ from afflux.sinks.delta.columns import ALWAYS, META, Names, column_type, kept, s
 from afflux.sinks.delta.settle import ASIDE, AT, KIND
 from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.delta.target import Target
+from afflux.topology.sinks import DeltaSink as Config
+from afflux.topology.sinks import LakeTable
 
 log = structlog.get_logger()
 
@@ -23,11 +25,12 @@ class Tables:
     Args:
         store: the lake.
         place: of the sink's own tables.
-        names: how afflux's own columns are called.
+        config: the sink's part of the topology.
     """
 
-    def __init__(self, store: Store, place: str, names: Names) -> None:
-        self._store, self._place, self._names = store, place, names
+    def __init__(self, store: Store, place: str, config: Config) -> None:
+        self._store, self._place, self._config = store, place, config
+        self._names = Names(config.meta)
         self._targets: dict[str, Target] = {}
 
     def at(self, where: str) -> Target:
@@ -67,7 +70,7 @@ class Tables:
         if found is None:
             if not changes.key:
                 return None
-            found = self._make(place(changes.table), types, target_key(changes))
+            found = self._make(place(changes.table), types, target_key(changes), self._layout(changes.table, types))
             log.info("table made", table=str(changes.table), columns=len(changes.columns), key=list(changes.key))
         self._check(found, changes)
         self._complete(found, types)
@@ -102,8 +105,31 @@ class Tables:
             self._targets[where] = Target(self._store, table, self._names)
         return self._targets.get(where)
 
-    def _make(self, where: str, types: dict[str, pl.DataType], key: tuple[str, ...]) -> Target:
-        made = self._store.create(where, schema(types, key, self._names), {})
+    def _layout(self, table: TableName, types: dict[str, pl.DataType]) -> LakeTable:
+        layout = self._config.table(str(table))
+        missing = [name for name in layout.partition_by if self._names.inner(name) not in types]
+        if missing:
+            raise TableError(
+                f"table {table} has no column {missing[0]!r} to be partitioned by",
+                table=str(table),
+                hint="`sinks[].tables[].partition_by` names the target's columns",
+            )
+        return layout
+
+    def _make(
+        self, where: str, types: dict[str, pl.DataType], key: tuple[str, ...], layout: LakeTable | None = None
+    ) -> Target:
+        upkeep = self._config.upkeep
+        kept = f"interval {upkeep.retention_seconds:.0f} seconds"
+        properties = {
+            "delta.targetFileSize": str(upkeep.file_bytes),
+            "delta.deletedFileRetentionDuration": kept,
+            "delta.logRetentionDuration": kept,
+        }
+        if layout is not None and layout.change_data_feed:
+            properties["delta.enableChangeDataFeed"] = "true"
+        columns = schema(types, key, self._names)
+        made = self._store.create(where, columns, properties, layout.partition_by if layout else None)
         self._targets[where] = Target(self._store, made, self._names)
         return self._targets[where]
 
