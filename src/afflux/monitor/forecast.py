@@ -83,16 +83,22 @@ class History:
 
     def __init__(self, seconds: float = HISTORY_SECONDS) -> None:
         self._seconds = seconds
-        self.points: deque[Point] = deque()
+        self._points: deque[Point] = deque()
 
     def add(self, point: Point) -> None:
         """Add the newest point; one from before the last one, or with less written, begins a new history."""
-        if self.points and (point.at < self.points[-1].at or point.written < self.points[-1].written):
-            self.points.clear()
-        if not self.points or point.at > self.points[-1].at:
-            self.points.append(point)
-        while self.points[-1].at - self.points[0].at > self._seconds:
-            self.points.popleft()
+        held = self._points
+        if held and (point.at < held[-1].at or point.written < held[-1].written):
+            held.clear()
+        if not held or point.at > held[-1].at:
+            held.append(point)
+        while held[-1].at - held[0].at > self._seconds:
+            held.popleft()
+
+    @property
+    def points(self) -> list[Point]:
+        """The points, oldest first."""
+        return list(self._points)
 
 
 def forecast(points: Sequence[Point], room: float, *, held: bool = False) -> Forecast | None:
@@ -106,19 +112,36 @@ def forecast(points: Sequence[Point], room: float, *, held: bool = False) -> For
     Returns:
         None while the past is too short to tell.
     """
+    rates, seconds = _past(points, held=held)
     if room <= 0:
-        return Forecast(_mean_rate(points), 0.0, 0.0, 0.0)
+        return Forecast(_mean(rates), 0.0, 0.0, 0.0)
+    if len(rates) >= _LEAST_WINDOWS:
+        return _from_rates(rates, seconds, room)
+    return Forecast(_mean(rates), math.inf, math.inf, math.inf) if not held and _mean(rates) < 0 else None
+
+
+def growth(points: Sequence[Point], *, held: bool = False) -> float | None:
+    """Say how fast use grows, in units a second, negative while it shrinks.
+
+    Args:
+        points: of the past, oldest first.
+        held: whether it is known that nothing is released at present.
+
+    Returns:
+        None while the past is too short to tell.
+    """
+    rates, _ = _past(points, held=held)
+    known = len(rates) >= _LEAST_WINDOWS or (not held and _mean(rates) < 0)
+    return _mean(_without_extremes(rates)) if known else None
+
+
+def _past(points: Sequence[Point], *, held: bool) -> tuple[list[float], float]:
+    """Give the rates at which use grew in the windows of the past that counts now, and that past's seconds."""
     stands, since = _state(points)
     if held or stands:
-        rates, seconds = _rates([(point.at, point.written) for point in points])
-    else:
-        moving = _troughs([point for point in points if point.at >= since])
-        rates, seconds = _rates([(point.at, point.used) for point in moving])
-        if len(rates) < _LEAST_WINDOWS and len(moving) > 1 and moving[-1].used < moving[0].used:
-            return Forecast(_mean_rate(moving), math.inf, math.inf, math.inf)
-    if len(rates) < _LEAST_WINDOWS:
-        return None
-    return _from_rates(rates, seconds, room)
+        return _rates([(point.at, point.written) for point in points])
+    moving = _troughs([point for point in points if point.at >= since])
+    return _rates([(point.at, point.used) for point in moving])
 
 
 def _state(points: Sequence[Point]) -> tuple[bool, float]:
@@ -162,7 +185,7 @@ def _at(values: Sequence[tuple[float, float]], at: float) -> float:
 
 def _from_rates(rates: Sequence[float], seconds: float, room: float) -> Forecast:
     count = len(rates)
-    mean = math.fsum(_without_extremes(rates)) / count
+    mean = _mean(_without_extremes(rates))
     likely = room / mean if mean > 0 else math.inf
     ahead = likely / seconds if likely < math.inf else 1.0
     student = _STUDENT[count - 1] ** 2
@@ -202,7 +225,5 @@ def _without_extremes(rates: Sequence[float]) -> list[float]:
     return [min(max(rate, ordered[1]), ordered[-2]) for rate in rates] if len(rates) > _LEAST_WINDOWS else list(rates)
 
 
-def _mean_rate(points: Sequence[Point]) -> float:
-    if len(points) < 2 or points[-1].at <= points[0].at:
-        return 0.0
-    return (points[-1].used - points[0].used) / (points[-1].at - points[0].at)
+def _mean(rates: Sequence[float]) -> float:
+    return fmean(rates) if rates else 0.0
