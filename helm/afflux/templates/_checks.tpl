@@ -26,6 +26,9 @@ strimzi.cluster names a Kafka, and kafkaCluster.enabled makes one: keep one of t
 {{- if and (get (get $.Values $part) "enabled") (not (include "afflux.kafkaCluster" $)) }}
 {{ $part }}.enabled needs the Kafka that they belong to: set strimzi.cluster, or kafkaCluster.enabled
 {{- end }}
+{{- if get (get $.Values $part) "enabled" }}
+{{- include "afflux.check.shardsInList" (list $ (printf "%s.enabled" $part)) }}
+{{- end }}
 {{- end }}
 {{- if .Values.kafkaCluster.enabled }}
 {{- $copies := int (default 1 .Values.kafka.topics.replication) }}
@@ -87,9 +90,8 @@ connectors.appliedBy strimzi needs the KafkaConnect that they belong to: set str
 {{- if not .Values.supervisor.enabled }}
 connectors.appliedBy strimzi needs the supervisor, which makes each shard's publication and asks for the rows of new tables: set supervisor.enabled
 {{- end }}
-{{- if not (kindIs "slice" .Values.shards) }}
-connectors.appliedBy strimzi needs the shards in a list: a directory's shards are known at run time only. Set connectors.appliedBy to supervisor
-{{- else }}
+{{- include "afflux.check.shardsInList" (list . "connectors.appliedBy strimzi") }}
+{{- if kindIs "slice" .Values.shards }}
 {{- range .Values.shards }}
 {{- $name := include "afflux.shardName" (dict "root" $ "shard" . "kind" "connector") }}
 {{- if not (regexMatch "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" $name) }}
@@ -101,6 +103,12 @@ Strimzi calls a connector as its resource, and {{ $name }} can't be one's name: 
 registry.url does not tell where the connectors' converter finds the registry: set connect.registry_url
 {{- end }}
 {{- include "afflux.check.tablesByName" (list . "connectors.appliedBy strimzi") }}
+{{- end }}
+{{- end -}}
+
+{{- define "afflux.check.shardsInList" -}}
+{{- if not (kindIs "slice" (first .).Values.shards) }}
+{{ last . }} needs the shards in a list: a directory's shards are known at run time only
 {{- end }}
 {{- end -}}
 

@@ -1,7 +1,7 @@
 {{/* The TCP ports that the topology's addresses name -> JSON list; "" stands for one that a reference hides. */}}
 {{- define "afflux.ports" -}}
 {{- $topology := include "afflux.topology" . | fromYaml -}}
-{{- $hosts := splitList "," $topology.kafka.bootstrap_servers -}}
+{{- $hosts := compact (splitList "," $topology.kafka.bootstrap_servers) -}}
 {{- $urls := prepend (splitList "," $topology.connect.url) $topology.registry.url -}}
 {{- if kindIs "slice" .Values.shards -}}
 {{- range .Values.shards }}{{ $hosts = append $hosts (printf "shard:%d" (int (default 5432 .port))) }}{{ end -}}
@@ -14,7 +14,7 @@
 {{- if regexMatch "^[a-z0-9]+://" (default "" .path) }}{{ $urls = append $urls (printf "https://%s" .path) }}{{ end -}}
 {{- end -}}
 {{- $schemes := dict "http" "80" "https" "443" "postgresql" "5432" "postgres" "5432" "mysql" "3306" -}}
-{{- range $url := $urls -}}
+{{- range $url := compact $urls -}}
 {{- if regexMatch "^[a-z0-9+]+://" $url -}}
 {{- $scheme := regexFind "^[a-z0-9]+" $url -}}
 {{- $authority := regexReplaceAll "^[a-z0-9+]+://([^/?]*@)?" $url "" | splitList "/" | first | splitList "?" | first -}}
