@@ -130,9 +130,8 @@ class _Shared:
     @property
     def askings(self) -> dict[str, Asking[Any]]:
         """All that is asked, by the part that answers."""
-        return {"kafka": self.topics, "connect": self.connectors, "registry": self.registry} | {
-            f"target {name}": asking for name, asking in self.sinks.items()
-        }
+        targets: dict[str, Asking[Any]] = {f"target {name}": asking for name, asking in self.sinks.items()}
+        return {"kafka": self.topics, "connect": self.connectors, "registry": self.registry, **targets}
 
     def serves(self, topology: Topology) -> bool:
         """Tell whether these are a topology's servers."""
