@@ -78,6 +78,9 @@ class Event:
     def value(self) -> bytes | None:
         return self._value
 
+    def timestamp(self) -> tuple[int, int]:
+        return (1, 1_700_000_000_000)
+
     def headers(self) -> list[tuple[str, bytes]]:
         return self._headers
 

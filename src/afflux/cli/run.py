@@ -24,7 +24,7 @@ def run(
         bool,
         typer.Option("--until-caught-up", help="Apply what is there now, then leave with 0 (for cron, a Job, a test)."),
     ] = False,
-    host: Annotated[str, typer.Option(help="Where /healthz, /readyz and /metrics are answered.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where /livez, /startedz, /readyz and /metrics are answered.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -40,7 +40,7 @@ def run(
     declared = follows.load()
     chosen = choose_sink(declared, sink)
     daemon = Daemon(declared, chosen, follows=follows)
-    health = HealthServer(host, port, daemon.alive, daemon.ready)
+    health = HealthServer(host, port, daemon.alive, daemon.ready, started=daemon.started)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reread())

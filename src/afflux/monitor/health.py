@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -85,5 +85,20 @@ def _answer(probe: Probe) -> Callable[[Request], Response]:
     return answer
 
 
-def _metrics(_request: Request) -> Response:
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+def exposition(accept: str) -> tuple[bytes, str]:
+    """Give all metrics, in OpenMetrics' form where that is asked for and else in Prometheus's own.
+
+    Args:
+        accept: the request's `Accept` header.
+
+    Returns:
+        The page and its content type.
+    """
+    encode, kind = choose_encoder(accept)
+    page: bytes = encode(REGISTRY)
+    return page, kind
+
+
+def _metrics(request: Request) -> Response:
+    page, kind = exposition(request.headers.get("accept", ""))
+    return Response(page, media_type=kind)

@@ -1,10 +1,18 @@
 """Every metric's name, in one place. Base units; counters end in `_total`."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from afflux import __version__
+from afflux.monitor.lag import Lags, LagSummary
 from afflux.monitor.watched import Watched
 
 REGISTRY = CollectorRegistry(auto_describe=True)
+STEP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+
+ProcessCollector(registry=REGISTRY)
+BUILD = Gauge("afflux_build_info", "Which afflux this is.", ["version"], registry=REGISTRY)
+BUILD.labels(__version__).set(1)
 
 EVENTS = Counter("afflux_sink_events_total", "Change events applied to the target.", registry=REGISTRY)
 ROWS = Counter("afflux_sink_rows_total", "Rows written or deleted, after folding.", ["table"], registry=REGISTRY)
@@ -15,20 +23,54 @@ STOPPED = Gauge(
     "afflux_sink_stopped_topics", "Topics that are not read on until a person resumes them.", registry=REGISTRY
 )
 BATCHES = Counter("afflux_sink_batches_total", "Batches made durable.", registry=REGISTRY)
+BYTES = Counter(
+    "afflux_sink_bytes_total", "Bytes of messages applied, uncompressed and with their headers.", registry=REGISTRY
+)
+REJOINS = Counter(
+    "afflux_sink_rejoins_total", "How often the worker joined its group anew, and why.", ["reason"], registry=REGISTRY
+)
+PREPARE_SECONDS = Histogram(
+    "afflux_sink_prepare_seconds",
+    "Time to decode and fold a batch; the batch before it is written meanwhile.",
+    buckets=STEP_BUCKETS,
+    registry=REGISTRY,
+)
 RETRIES = Counter(
     "afflux_sink_retries_total", "Attempts to apply a batch that failed and were repeated.", registry=REGISTRY
 )
 APPLY_SECONDS = Histogram(
     "afflux_sink_apply_seconds",
     "Time to make a batch durable.",
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    buckets=STEP_BUCKETS,
     registry=REGISTRY,
+)
+LATENCIES = Lags()
+REGISTRY.register(
+    LagSummary(
+        "afflux_sink_latency_seconds",
+        "From a row's commit at the shard to the target's: quantiles of the last 5 minutes.",
+        LATENCIES,
+    )
 )
 FRESHNESS_SECONDS = Histogram(
     "afflux_sink_freshness_seconds",
     "From the source's commit to the target's, of the newest row a shard and batch.",
     ["shard"],
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
+    buckets=LATENCY_BUCKETS,
+    registry=REGISTRY,
+)
+TO_KAFKA_SECONDS = Histogram(
+    "afflux_sink_latency_to_kafka_seconds",
+    "The way of that row from its commit to Kafka.",
+    ["shard"],
+    buckets=LATENCY_BUCKETS,
+    registry=REGISTRY,
+)
+TO_TARGET_SECONDS = Histogram(
+    "afflux_sink_latency_to_target_seconds",
+    "The way of that row from Kafka to the target.",
+    ["shard"],
+    buckets=LATENCY_BUCKETS,
     registry=REGISTRY,
 )
 HEARTBEAT = Gauge(
@@ -45,13 +87,52 @@ WATERMARK = Gauge(
 )
 LAG_EVENTS = Gauge(
     "afflux_sink_lag_offsets",
-    "Offsets between the target's position and the topic's end.",
+    "Offsets between the positions of this worker's partitions and their ends; transactions' marks are among them.",
+    ["shard"],
+    registry=REGISTRY,
+)
+LAG_BYTES = Gauge(
+    "afflux_sink_lag_bytes",
+    "Estimate of what waits in Kafka for this worker: offsets times the mean size of messages read lately.",
+    ["shard"],
+    registry=REGISTRY,
+)
+LAG_SECONDS = Gauge(
+    "afflux_sink_lag_seconds",
+    "How long the oldest event in Kafka has waited for this worker to apply it; 0 when none does.",
+    ["shard"],
+    registry=REGISTRY,
+)
+CLOCK_AHEAD = Gauge(
+    "afflux_sink_clock_ahead_seconds",
+    "By how much the shard's clock is ahead of this worker's; taken out of the other times.",
     ["shard"],
     registry=REGISTRY,
 )
 PARTITIONS = Gauge("afflux_sink_partitions", "Partitions assigned to this worker.", registry=REGISTRY)
-WAITING = Gauge(
-    "afflux_sink_waiting", "Whether the worker waits for a server that is away.", ["server"], registry=REGISTRY
+WAITING = Gauge("afflux_sink_waiting", "Whether the worker waits for a server that is away.", registry=REGISTRY)
+
+LEADS = Gauge(
+    "afflux_supervisor_leads", "Whether this supervisor is the one that acts; the others stand by.", registry=REGISTRY
+)
+WELL = Gauge("afflux_supervisor_shard_well", "Whether the shard's changes flow.", ["shard"], registry=REGISTRY)
+FAILURES = Gauge(
+    "afflux_supervisor_failures",
+    "What a shard's stream suffers from at present.",
+    ["shard", "cause"],
+    registry=REGISTRY,
+)
+NEEDS_PERSON = Gauge(
+    "afflux_supervisor_needs_person", "Whether a person has to look at the shard.", ["shard"], registry=REGISTRY
+)
+ACTIONS = Counter(
+    "afflux_supervisor_actions_total", "What the supervisor has done.", ["action", "result"], registry=REGISTRY
+)
+ROUND_SECONDS = Histogram(
+    "afflux_supervisor_round_seconds",
+    "Time to look at all shards and to treat those that need it.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
 )
 
 WATCHED = Watched()

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -14,13 +14,16 @@ from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.monitor import metrics
+from afflux.monitor.clocks import Clocks
 from afflux.sinks import make_sink, make_state
 from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
+from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.chores import Chores
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Intake
+from afflux.stream.measure import Measure
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
 from afflux.stream.resyncs import Resyncs
@@ -38,6 +41,7 @@ _POLL_SECONDS = 0.05
 _POLL_MESSAGES = 10_000
 _DISCOVER_SECONDS = 3.0
 _TOPOLOGY_SECONDS = 10.0
+_MEASURE_SECONDS = 1.0
 _LOOK_SECONDS = 3.0
 """How often the target is asked what people want; two small statements."""
 _REVOKE_SECONDS = 30.0
@@ -78,9 +82,12 @@ class Daemon:
         self._group = consumer_group(topology, sink)
         self._declared = Declared(topology)
         self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error))
-        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of)
+        self._clocks = Clocks(topology)
+        measure = Measure(lambda: self._clocks.ahead)
+        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of, measure)
+        self._backlog = Backlog()
         self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
-        self._chores = Chores([self._resyncs()])
+        self._chores = Chores([self._resyncs(), self._clocks])
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -93,8 +100,9 @@ class Daemon:
         self._broker_away = ""
         """What the broker said when it was last asked in vain; empty when it answers."""
         self._looking: Future[frozenset[Partition]] | None = None
-        self._next_discovery = self._next_topology = self._next_look = 0.0
+        self._next_discovery = self._next_topology = self._next_look = self._next_measure = 0.0
         self._lived = time.monotonic()
+        self._opened = False
 
     def stop(self) -> None:
         """Ask for the end: the batch in flight is finished, and the group is left."""
@@ -108,6 +116,14 @@ class Daemon:
         """Say why the process should be restarted; empty when it should not."""
         idle = time.monotonic() - self._lived
         return f"the main loop has not come round for {idle:.0f} s" if idle > _STUCK_SECONDS else ""
+
+    def started(self) -> str:
+        """Say why the daemon has not begun to work yet: what an orchestrator should be patient with."""
+        if not self._opened:
+            return self._pipeline.waiting_for or "opening the target"
+        if self._broker_away and not self._intake.assignments:
+            return self._broker_away
+        return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
     def ready(self) -> str:
         """Say why nothing moves at present; empty when it does."""
@@ -132,6 +148,7 @@ class Daemon:
         events = 0
         ends: dict[Partition, int] | None = None
         self._keep_place(self._pipeline.open())
+        self._opened = True
         try:
             while not self._stop.is_set():
                 self._lived = time.monotonic()
@@ -183,12 +200,14 @@ class Daemon:
                 self._keep_place(self._pipeline.oldest)
             raw = self._intake.take()
             if raw:
+                self._backlog.took(raw)
                 self._pipeline.submit(raw)
         return self._remember()
 
     def _remember(self) -> int:
         events = 0
         for batch in self._pipeline.durable():
+            self._backlog.durable()
             events += batch.events
             # What was durable before its partitions were revoked may be told of after.
             ours = self._intake.assigned & batch.spans.keys()
@@ -198,16 +217,26 @@ class Daemon:
         return events
 
     def _measure_lag(self) -> None:
+        metrics.WAITING.set(bool(self._pipeline.waiting_for or self._broker_away))
+        if time.monotonic() < self._next_measure:
+            return
+        self._next_measure = time.monotonic() + _MEASURE_SECONDS
         metrics.PARTITIONS.set(len(self._intake.assigned))
-        shards = prefixes(self._topology)
-        lag = dict.fromkeys(shards.values(), 0)
-        for partition in self._intake.assigned:
-            high = self._intake.high_watermark(partition)
-            shard = next((s for p, s in shards.items() if partition.topic.startswith(f"{p}.")), None)
-            if high is not None and shard is not None and partition in self._applied:
-                lag[shard] += max(0, high - self._applied[partition])
-        for shard, offsets in lag.items():
-            metrics.LAG_EVENTS.labels(shard).set(offsets)
+        places = list(self._places())
+        behind = self._backlog.behind(places, self._intake.gathered(), time.time())
+        for shard in self._topology.shards:
+            of = behind.get(shard.name, Behind())
+            metrics.LAG_EVENTS.labels(shard.name).set(of.events)
+            metrics.LAG_BYTES.labels(shard.name).set(of.bytes)
+            metrics.LAG_SECONDS.labels(shard.name).set(of.seconds)
+
+    def _places(self) -> Iterator[tuple[str, Partition, int, int]]:
+        """Give the shards, positions and ends of this worker's partitions, as far as they are known."""
+        heartbeats = message_topics(self._topology)
+        for partition in self._intake.assigned & self._applied.keys():
+            shard, end = self._declared.shard_of(partition.topic), self._intake.high_watermark(partition)
+            if shard is not None and end is not None and partition.topic not in heartbeats:
+                yield shard, partition, self._applied[partition], end
 
     def _reached(self, ends: Mapping[Partition, int]) -> bool:
         if not self._intake.topics:
@@ -279,7 +308,9 @@ class Daemon:
         """
         _raise_final(error)
         log.warning("fenced" if isinstance(error, Fenced) else "joining anew", reason=error.message)
+        metrics.REJOINS.labels("fenced" if isinstance(error, Fenced) else "server away").inc()
         self._pipeline.drop()
+        self._backlog.drop()
         topics = self._intake.topics
         self._intake.close()
         self._applied.clear()

@@ -45,6 +45,8 @@ class Raw:
 
     messages: list[Any] = field(default_factory=list)
     spans: dict[Partition, Span] = field(default_factory=dict)
+    begun: dict[Partition, float] = field(default_factory=dict)
+    """When the first message of each partition was written to Kafka, in seconds since 1970."""
     bytes: int = 0
 
     def __bool__(self) -> bool:
@@ -160,6 +162,8 @@ class Intake:
                 if place.topic in self._marked:
                     self._on_mark(message)
                 else:
+                    if place not in self._raw.begun:
+                        self._raw.begun[place] = message.timestamp()[1] / 1000
                     self._raw.messages.append(message)
                     self._raw.bytes += len(message)
                 self._reach(place, (offset or 0) + 1)
@@ -236,6 +240,7 @@ class Intake:
         dropped = set(partitions)
         for partition in dropped:
             self._raw.spans.pop(partition, None)
+            self._raw.begun.pop(partition, None)
         self._raw.messages = [m for m in self._raw.messages if Partition(m.topic(), m.partition()) not in dropped]
 
     def _reach(self, partition: Partition, offset: int) -> None:

@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-import polars as pl
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
@@ -21,9 +20,10 @@ from tenacity.nap import sleep_using_event
 from afflux import faults
 from afflux.errors import Overtaken, RefusedError, ServerError, TableError
 from afflux.monitor import metrics
-from afflux.sinks.base import SHARD, SOURCE_TS, Batch, Mark, Partition, Sink
+from afflux.sinks.base import Batch, Mark, Partition, Sink
 from afflux.stream import astray
 from afflux.stream.intake import Raw
+from afflux.stream.measure import Measure
 from afflux.stream.prepare import Prepared, Preparer
 
 log = structlog.get_logger()
@@ -41,10 +41,18 @@ class Pipeline:
         preparer: decodes, routes and folds.
         sink: applies; used by one thread of this pipeline alone.
         ids_of: gives the broker's ids of topics.
+        measure: measures what has become durable.
     """
 
-    def __init__(self, preparer: Preparer, sink: Sink, ids_of: Callable[[Collection[str]], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        preparer: Preparer,
+        sink: Sink,
+        ids_of: Callable[[Collection[str]], Mapping[str, str]],
+        measure: Measure | None = None,
+    ) -> None:
         self._preparer = preparer
+        self._measure = measure or Measure(dict)
         self._sink = sink
         self._ids_of = ids_of
         self._remembered: frozenset[str] = frozenset()
@@ -165,7 +173,8 @@ class Pipeline:
 
     def _prepare(self, prepared: Prepared) -> Prepared:
         faults.passing("consumed")
-        return self._patiently(lambda: self._preparer.prepare(prepared))
+        with metrics.PREPARE_SECONDS.time():
+            return self._patiently(lambda: self._preparer.prepare(prepared))
 
     def _apply(self, preparing: "Future[Prepared]") -> Batch:
         prepared = preparing.result()
@@ -173,7 +182,7 @@ class Pipeline:
         while not self._is_durable(prepared):
             pass
         self._preparer.durable(prepared)
-        _measure(prepared.batch, time.monotonic() - started)
+        self._measure.durable(prepared, time.monotonic() - started)
         return prepared.batch
 
     def _is_durable(self, prepared: Prepared) -> bool:
@@ -229,20 +238,3 @@ def _settled(flight: "Future[Batch]", seconds: float | None) -> bool:
     ended = threading.Event()
     flight.add_done_callback(lambda _: ended.set())
     return ended.wait(seconds)
-
-
-def _measure(batch: Batch, seconds: float) -> None:
-    now_us = time.time() * 1e6
-    metrics.APPLY_SECONDS.observe(seconds)
-    metrics.BATCHES.inc()
-    metrics.EVENTS.inc(batch.events)
-    for letter in batch.dead:
-        metrics.DEAD_LETTERS.labels(letter.kind).inc()
-    newest: Mapping[str, int] = {}
-    for changes in batch.tables:
-        metrics.ROWS.labels(str(changes.table)).inc(changes.rows.height)
-        if changes.rows.height:
-            latest = changes.rows.group_by(SHARD).agg(pl.col(SOURCE_TS).max())
-            newest = {**newest, **{s: max(t, newest.get(s, 0)) for s, t in latest.iter_rows()}}
-    for shard, source_us in newest.items():
-        metrics.FRESHNESS_SECONDS.labels(shard).observe(max(0.0, (now_us - source_us) / 1e6))
