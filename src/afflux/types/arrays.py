@@ -45,19 +45,18 @@ def _element_text(elements: pl.Series) -> pl.Series:
     return elements.fill_null("NULL")
 
 
-def elements(texts: pl.Series, separator: str = ",") -> pl.Series:
+def elements(texts: pl.Series) -> pl.Series:
     """Read arrays' elements, each as PostgreSQL's text.
 
     Args:
         texts: arrays as PostgreSQL's text; a null is a NULL array.
-        separator: the element type's.
 
     Returns:
         A list of texts each, with nulls for NULL; null for what is no array of one dimension that begins at 1.
     """
     plain = texts.str.contains(_PLAIN).fill_null(value=False)
     inside = texts.set(~plain, None).str.slice(1).str.strip_suffix("}")
-    lists = inside.str.split(separator)
+    lists = inside.str.split(",")
     empty = pl.Series("", [[]], dtype=pl.List(pl.String))
     frame = pl.DataFrame({"lists": lists, "inside": inside}).select(
         pl.when(pl.col("inside") == "")
@@ -69,11 +68,11 @@ def elements(texts: pl.Series, separator: str = ",") -> pl.Series:
     rest = ~plain & texts.is_not_null()
     if not rest.any():
         return found
-    read = [_elements(text, separator) if odd else known for text, odd, known in zip(texts, rest, found, strict=True)]
+    read = [_elements(text) if odd else known for text, odd, known in zip(texts, rest, found, strict=True)]
     return pl.Series(texts.name, read, dtype=pl.List(pl.String))
 
 
-def _elements(text: str, separator: str) -> list[str | None] | None:
+def _elements(text: str) -> list[str | None] | None:
     """Read one array element by element; None if it is not one of one dimension that begins at 1."""
     if not (text.startswith("{") and text.endswith("}")):
         return None
@@ -82,14 +81,14 @@ def _elements(text: str, separator: str) -> list[str | None] | None:
     while at <= len(inside):
         element, quoted = "", inside[at : at + 1] == '"'
         at += quoted
-        while at < len(inside) and inside[at] != ('"' if quoted else separator):
+        while at < len(inside) and inside[at] != ('"' if quoted else ","):
             if inside[at] in "{}" and not quoted:
                 return None
             at += inside[at] == "\\"
             element += inside[at : at + 1]
             at += 1
         at += quoted
-        if at < len(inside) and inside[at] != separator:
+        if at < len(inside) and inside[at] != ",":
             return None
         found.append(element if quoted or element != "NULL" else None)
         at += 1

@@ -48,7 +48,11 @@ def exact_type(of: PgType) -> pl.DataType:
     """
     of.kind  # noqa: B018 - raises
     one = _numeric(of) if of.name == "numeric" else _FIXED.get(of.name, pl.String())
-    return pl.List(one) if of.array else one
+    return pl.List(one) if of.array and of.name not in _OTHER_SEPARATOR else one
+
+
+_OTHER_SEPARATOR = {"box"}
+"""The types whose arrays are not separated by commas (`pg_type.typdelim`); an array of them is text."""
 
 
 def _numeric(of: PgType) -> pl.DataType:
@@ -195,10 +199,6 @@ _TO: dict[type[pl.DataType], Callable[[pl.Series, pl.DataType], pl.Series]] = {
 
 # --- arrays ---------------------------------------------------------------------------------------
 
-_SEPARATORS = {"box": ";"}
-"""PostgreSQL's one type whose arrays are not separated by commas (`pg_type.typdelim`)."""
-
-
 def _inner(of: pl.List) -> pl.DataType:
     inner = of.inner
     return inner if isinstance(inner, pl.DataType) else inner()
@@ -208,7 +208,7 @@ def _lists(values: pl.Series, of: PgType, to: pl.List) -> pl.Series:
     if values.dtype != pl.String:
         return pl.Series(values.name, [None] * len(values), dtype=to)
     inner = _inner(to)
-    texts = elements(values, _SEPARATORS.get(of.name, ","))
+    texts = elements(values)
     frame = pl.DataFrame({"list": texts}).with_row_index("row")
     filled = frame.filter(pl.col("list").list.len() > 0)
     if not filled.height:

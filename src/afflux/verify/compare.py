@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Protocol
 
 import polars as pl
 import psycopg
@@ -21,9 +22,37 @@ _AT_ONCE = 8
 """Servers that are read at the same time."""
 
 
+class Side(Protocol):
+    """One side of a comparison: a table on a server, or elsewhere."""
+
+    def enter(self, snapshots: ExitStack, /) -> None:
+        """Begin a snapshot that lasts as long as the stack."""
+        ...
+
+    def layout(self, sources: Mapping[str, str], /) -> Layout | None:
+        """Read the table's columns, None when there is no such table; `sources` are their types' names at the source."""
+        ...
+
+    def rows(self, layout: Layout, columns: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+        """Read the table as `digests.read` does."""
+        ...
+
+    def cancel(self) -> None:
+        """End a read that another thread is in."""
+        ...
+
+
+class Sides(Protocol):
+    """A target that is no PostgreSQL server."""
+
+    def side(self, table: TableName, /) -> Side:
+        """Give a table as the side of a comparison."""
+        ...
+
+
 def compare(
     shards: Mapping[str, psycopg.Connection],
-    target: psycopg.Connection,
+    target: psycopg.Connection | Sides,
     table: TableName,
     *,
     into: TableName | None = None,
@@ -35,7 +64,7 @@ def compare(
 
     Args:
         shards: a connection a shard, by the shard's name, outside any transaction; one at least.
-        target: likewise.
+        target: likewise, or what else gives its tables as sides, such as `verify.lake.Lake`.
         table: the table at the source.
         into: the target's table; None: of the same name. One that is not there has no rows.
 
@@ -47,19 +76,24 @@ def compare(
         shard: Server(f"shard {shard}", connection, table, sql.Literal(shard), SourceError)
         for shard, connection in shards.items()
     }
-    warehouse = Server("the target", target, into or table, sql.Identifier(SHARD), SinkError)
+    name = into or table
+    warehouse: Side
+    if isinstance(target, psycopg.Connection):
+        warehouse = Server("the target", target, name, sql.Identifier(SHARD), SinkError)
+    else:
+        warehouse = target.side(name)
     with ExitStack() as snapshots:
         for server in (*sources.values(), warehouse):
             server.enter(snapshots)
         layouts = {shard: _present(server) for shard, server in sources.items()}
-        there = warehouse.layout()
+        there = warehouse.layout({column: of for layout in layouts.values() for column, of in layout.types.items()})
         key, columns = common_key(layouts, table), union(layouts.values())
-        sides = [(sources[shard], layout) for shard, layout in layouts.items()]
+        sides: list[tuple[Side, Layout]] = [(sources[shard], layout) for shard, layout in layouts.items()]
         sides += [(warehouse, there)] if there else []
         frames = _read(sides, columns, key)
     source = pl.concat(frames[: len(sources)])
     found = frames[-1] if there else pl.DataFrame(schema=schema(key))
-    return Comparison(warehouse.table, key, source.height, found.height, differences(source, found, key_columns(key)))
+    return Comparison(name, key, source.height, found.height, differences(source, found, key_columns(key)))
 
 
 def _present(server: Server) -> Layout:
@@ -72,7 +106,7 @@ def _present(server: Server) -> Layout:
     return layout
 
 
-def _read(sides: Sequence[tuple[Server, Layout]], columns: Sequence[str], key: Sequence[str]) -> list[pl.DataFrame]:
+def _read(sides: Sequence[tuple[Side, Layout]], columns: Sequence[str], key: Sequence[str]) -> list[pl.DataFrame]:
     """Read servers side by side; whatever cuts that short ends their queries too."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         reads = [pool.submit(server.rows, layout, columns, key) for server, layout in sides]

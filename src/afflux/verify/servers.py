@@ -1,6 +1,6 @@
 """A server that is compared: its snapshot, its table, and whose fault an error is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Server:
         with self._blamed():
             snapshots.enter_context(exact(self.connection))
 
-    def layout(self) -> Layout | None:
+    def layout(self, _sources: Mapping[str, str] | None = None) -> Layout | None:
         """Read the table's columns; None when there is no such table."""
         with self._blamed():
             return read_layout(self.connection, self.table)

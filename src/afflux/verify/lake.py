@@ -1,0 +1,127 @@
+"""A lake's tables as the target of a comparison: what PostgreSQL would say of the same rows, computed here."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+import polars as pl
+
+from afflux.errors import SinkError
+from afflux.sinks.base import DELETED, TableName
+from afflux.sinks.base import SHARD as ROW_SHARD
+from afflux.sinks.delta.columns import Names
+from afflux.sinks.delta.store import Store, errors
+from afflux.sinks.delta.tables import place
+from afflux.sinks.delta.target import Target
+from afflux.topology.sinks import MetaColumns
+from afflux.types.exact_text import exact_text, record_text
+from afflux.verify.columns import Layout
+from afflux.verify.digests import DIGEST, SHARD, key_columns, schema
+
+_BLOCK_ROWS = 100_000
+
+
+class Lake:
+    """A lake, whose tables can be compared.
+
+    Args:
+        store: where it is.
+        meta: what the columns of afflux's own are called.
+    """
+
+    def __init__(self, store: Store, meta: MetaColumns | None = None) -> None:
+        self._store, self._names = store, Names(meta or MetaColumns())
+
+    def side(self, table: TableName) -> "LakeTable":
+        """Give a table as the side of a comparison."""
+        return LakeTable(self._store, self._names, table)
+
+
+class LakeTable:
+    """One table of a lake; all reads are of the version that it had when `enter` was called.
+
+    Args:
+        store: the lake.
+        names: how afflux's own columns are called.
+        table: which.
+    """
+
+    where = "the target"
+
+    def __init__(self, store: Store, names: Names, table: TableName) -> None:
+        self.table = table
+        self._store, self._names = store, names
+        self._target: Target | None = None
+        self._stopped = False
+
+    def enter(self, _snapshots: ExitStack) -> None:
+        """Open the table's newest version.
+
+        Raises:
+            SinkError: the lake can't be read.
+        """
+        with errors(self.where, f"open table {self.table}"):
+            found = self._store.open(place(self.table))
+            self._target = None if found is None else Target(self._store, found, self._names)
+
+    def layout(self, sources: Mapping[str, str]) -> Layout | None:
+        """Give the table's columns with their types' names at the source; None when there is no such table."""
+        if self._target is None:
+            return None
+        return Layout({self._names.outer(name): sources.get(name, "") for name in self._target.types})
+
+    def rows(self, layout: Layout, columns: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+        """Read the table as `digests.read` does.
+
+        Raises:
+            SinkError: the table can't be read.
+        """
+        assert self._target is not None  # noqa: S101 - there is a layout
+        rows = self._target.rows()
+        if DELETED in self._target.types:
+            rows = rows.filter(~pl.col(DELETED))
+        shape = schema(key)
+        parts = [pl.DataFrame(schema=shape)]
+        with errors(self.where, f"read table {self.table}"):
+            for block in rows.collect_batches(chunk_size=_BLOCK_ROWS):
+                if self._stopped:
+                    raise SinkError(f"{self.where}: the read of table {self.table} was cut short")
+                parts.append(self._digests(block, layout, columns, key))
+        return pl.concat(parts)
+
+    def cancel(self) -> None:
+        """End a read that another thread is in."""
+        self._stopped = True
+
+    def _digests(self, rows: pl.DataFrame, layout: Layout, columns: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
+        nothing = pl.Series([None] * rows.height, dtype=pl.String)
+        texts = {name: exact_text(rows[name]) if name in rows.columns else nothing for name in columns}
+        digests = [_digest(record) for record in record_text([texts[name] for name in columns])]
+        keys = {
+            column: _cast(texts[name], layout.types[name]) for column, name in zip(key_columns(key), key, strict=True)
+        }
+        return pl.DataFrame({SHARD: rows[ROW_SHARD], **keys, DIGEST: pl.Series(digests, dtype=pl.Int64)})
+
+
+def _digest(record: str) -> int:
+    return int.from_bytes(hashlib.md5(record.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
+
+
+def _cast(texts: pl.Series, source: str) -> pl.Series:
+    """Give a key's texts as PostgreSQL's cast to text does, which differs from its output for some types."""
+    match source:
+        case "bool":
+            return texts.replace_strict({"t": "true", "f": "false"}, default=None, return_dtype=pl.String)
+        case "bpchar":
+            return texts.str.strip_chars_end(" ")
+        case "inet":
+            whole = (
+                pl.when(pl.col("text").str.contains(":", literal=True)).then(pl.lit("/128")).otherwise(pl.lit("/32"))
+            )
+            host = ~pl.col("text").str.contains("/", literal=True)
+            return (
+                texts.to_frame("text")
+                .select(pl.col("text") + pl.when(host).then(whole).otherwise(pl.lit("")))
+                .to_series()
+            )
+    return texts
