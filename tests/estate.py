@@ -41,8 +41,7 @@ source:
 tables: {tables}
 transforms:
   - {{type: RegexRouter, regex: '{name}-shard[0-9]+\\.(.*)', replacement: '$1'}}
-sinks:
-  - {{name: warehouse, type: postgresql, url: "postgresql://afflux:${{file:{secrets}:warehouse_password}}@127.0.0.1:{port}/dw", batch: {{seconds: 0.1}}}}
+sinks: {sinks}
 """
 PATIENCE = 90.0
 """Seconds for what takes a few when the machine is busy."""
@@ -61,6 +60,8 @@ class Estate:
         tables: its `tables`, as in the file; all of the schema by default.
         source: more keys of its `source`.
         partitions: of each table's topic.
+        lake: where a sink of type delta is to write, beside or instead of the warehouse.
+        warehouse: whether there is a sink into the warehouse.
     """
 
     def __init__(
@@ -73,17 +74,27 @@ class Estate:
         tables: list[dict[str, Any]] | None = None,
         source: dict[str, Any] | None = None,
         partitions: int = 1,
+        lake: Path | None = None,
+        warehouse: bool = True,
     ) -> None:
         self.addresses, self.name, self.partitions = addresses, name, partitions
         self.shards = list(range(shards))
         self.tables = tables or [{"source": rf"{name}\..*"}]
         self.source = source or {}
+        self.sinks = [self._warehouse()] if warehouse else []
+        self.sinks += [{"name": "lake", "type": "delta", "path": str(lake), "batch": {"seconds": 0.1}}] if lake else []
         self.path = folder / f"{name}.yaml"
         self.kafka = Topics(addresses.kafka)
         self.daemon = Worker(name, self.path, folder / f"{name}.log")
         self.write()
         for number in range(len(addresses.shards)):
             self.sql("CREATE SCHEMA $", shard=number)
+
+    def _warehouse(self) -> dict[str, Any]:
+        port = psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"]
+        login = f"afflux:${{file:{self.addresses.secrets}:warehouse_password}}"
+        url = f"postgresql://{login}@127.0.0.1:{port}/dw"
+        return {"name": "warehouse", "type": "postgresql", "url": url, "batch": {"seconds": 0.1}}
 
     def write(self) -> None:
         """Write the topology as it is now; a daemon that runs sees it in time."""
@@ -98,7 +109,7 @@ class Estate:
             source="".join(f"  {key}: {json.dumps(value)}\n" for key, value in self.source.items()),
             shards=json.dumps([listed[number] for number in self.shards]),
             tables=json.dumps(self.tables),
-            port=psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"],
+            sinks=json.dumps(self.sinks),
         )
         self.path.write_text(text)
 
@@ -143,7 +154,8 @@ class Estate:
                 for n in self.shards
             }
             target = stack.enter_context(psycopg.connect(self.addresses.warehouse_url, autocommit=True))
-            return compare(shards, target, TableName(self.name, table))
+            into = re.sub(r"\W", "_", table)  # the transform names the target after the topic
+            return compare(shards, target, TableName(self.name, table), into=TableName(self.name, into))
 
     def await_equal(self, table: str, patience: float = PATIENCE) -> None:
         """Wait until a table is in the target row for row."""

@@ -9,6 +9,7 @@ from afflux.cli.desk import SinkOption, desk_of, say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data, show_table
 from afflux.errors import UsageError
+from afflux.operate import resync as resyncs
 from afflux.operate import tables
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -44,6 +45,7 @@ def list_(
                         "dead_letters": table.dead_letters,
                         "position": ",".join(map(str, table.position)),
                         "behind": table.behind,
+                        "resync": table.resync,
                         "since": moment(table.since),
                         "reason": " ".join(table.reason.split()),
                     }
@@ -94,9 +96,58 @@ def resume(
 
 
 @app.command()
-def resync() -> None:
-    """Fill a table anew from its shards: not in this version."""
-    raise UsageError(
-        "`afflux tables resync` is not in this version",
-        hint="`connectors snapshot` and `afflux positions rewind` are the ways there are",
-    )
+def resync(
+    names: NamesArgument = None,
+    topology: TopologyOption = DEFAULT_TOPOLOGY,
+    sink: SinkOption = "",
+    shard: Annotated[
+        list[str] | None, typer.Option("--shard", help="Of this shard alone; may be given several times.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All tables.")] = False,
+    blocking: Annotated[
+        bool, typer.Option("--blocking", help="Let the shards' changes wait while the tables are read.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to follow it; it goes on by itself.")] = 0,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Have tables read anew from their shards, and remove from the target what is at the shards no more.
+
+    For a target that somebody has changed, a table whose events were deleted before they were applied, or one that a
+    fault has left behind. The connectors read the tables between the changes that go on meanwhile (an incremental
+    snapshot; a blocking one for tables without a primary key or with generated columns); running daemons remove the
+    rest once all of it is in the target. `afflux tables list` shows how far it is. Every sink of the topology gets it.
+
+    A shard whose slot is lost has nobody to read it: `connectors resync` makes it anew, and does the same.
+
+    Exit code 1: some shard can't be asked, or with --wait, a table could not be read.
+    """
+    if bool(names) == everything:
+        raise UsageError("give tables or --all, not both" if names else "say which tables, or give --all")
+    with desk_of(topology, sink) as desk:
+        asked = resyncs.ask(desk, names or (), shard or (), blocking=blocking, tell=_told)
+        for asking in asked:
+            if asking.error:
+                say(f"{asking.shard}: {asking.error}", "red")
+                say(f"  hint: {asking.hint}" if asking.hint else "")
+        found = resyncs.follow(desk, {asking.id for asking in asked if asking.id}, wait, _told)
+        if output is not Output.TABLE:
+            show_data([dataclasses.asdict(each) for each in found], output)
+        elif found:
+            show_table(
+                [
+                    {
+                        "table": each.table,
+                        "shard": each.shard,
+                        "state": each.state,
+                        "asked": moment(each.asked),
+                        "closed": moment(each.closed),
+                        "reason": each.reason,
+                    }
+                    for each in found
+                ]
+            )
+    raise typer.Exit(1 if any(a.error for a in asked) or any(each.state == "failed" for each in found) else 0)
+
+
+def _told(shard: str, what: str) -> None:
+    say(f"{shard}: {what}")

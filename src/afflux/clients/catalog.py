@@ -192,3 +192,11 @@ left join pg_stat_activity a on a.pid = s.active_pid
 cross join (select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end) now(lsn)
 where s.slot_name = %s
 """
+
+POSITION: LiteralString = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as position"
+
+MARK: LiteralString = "select pg_wal_lsn_diff(pg_logical_emit_message(true, %s, 'mark'), '0/0')::bigint as position"
+
+CONFIRMED: LiteralString = """
+select pg_wal_lsn_diff(confirmed_flush_lsn, '0/0')::bigint as position from pg_replication_slots where slot_name = %s
+"""

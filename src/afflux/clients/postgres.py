@@ -10,7 +10,19 @@ from psycopg import errors, sql
 from psycopg.rows import class_row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed, wait_random
 
-from afflux.clients.catalog import PUBLICATION, RELATIONS, SERVER, SLOT, Publication, Relation, Server, Slot
+from afflux.clients.catalog import (
+    CONFIRMED,
+    MARK,
+    POSITION,
+    PUBLICATION,
+    RELATIONS,
+    SERVER,
+    SLOT,
+    Publication,
+    Relation,
+    Server,
+    Slot,
+)
 from afflux.clients.postgres_errors import source_error
 
 CONNECT_SECONDS = 5
@@ -73,6 +85,14 @@ class Session:
         """Return a slot, or None when there is none of this name."""
         return next((Slot(**row) for row in self._rows(SLOT, name)), None)
 
+    def mark(self, prefix: str) -> int:
+        """Write a logical message into the WAL, and return where it is; a connector that lets them through passes it."""
+        return int(self._rows(MARK, prefix)[0]["position"])
+
+    def confirmed(self, slot: str) -> int | None:
+        """Return up to where a slot's reader needs nothing any more; None where there is no such slot."""
+        return next((row["position"] for row in self._rows(CONFIRMED, slot)), None)
+
     def create_publication(self, name: str, tables: Sequence[tuple[str, str]]) -> None:
         """Publish these tables, partitions as their root; one that exists is set to that."""
         create = sql.SQL("create publication {} for table {} with (publish_via_partition_root = true)")
@@ -116,6 +136,10 @@ class Session:
             return patient(self._connection.execute, drop, (name,)).rowcount > 0
         except errors.UndefinedObject:
             return False  # another process was quicker
+
+    def position(self) -> int:
+        """Return where the server's WAL ends now, as bytes since the server's first."""
+        return int(self._rows(POSITION)[0]["position"])
 
     def decode(self, slot: str, publication: str) -> str:
         """Let the server decode a first change from a slot that nobody reads, and change nothing.

@@ -1,6 +1,6 @@
 """The positions of a sink for people: where it stands, and going back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -119,6 +119,38 @@ def rewind(
     shards = {shard} if shard and changed & to.keys() else set()
     desk.state.rewind({partition: to[partition] for partition in changed & to.keys()}, ids, person(), shards)
     return [Move(*s.partition, s.next_offset, to[s.partition]) for s in standings if s.partition in to]
+
+
+def begin_anew(desk: Desk, topics: Collection[str]) -> set[str]:
+    """Set positions that their topics do not hold, or that are in another topic of the same name, to the start.
+
+    What was deleted before it was applied is not in the topic any more: that is for those who have it read anew.
+
+    Args:
+        desk: the sink.
+        topics: which may be meant.
+
+    Returns:
+        The topics that had such positions.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    held = {Partition(*place): Span(*span) for place, span in desk.topics.ranges(topics).items()}
+    ids = desk.topics.ids(topics)
+    to = {
+        standing.partition: span.start
+        for standing in desk.state.positions()
+        if (span := held.get(standing.partition)) is not None
+        and (
+            not span.start <= standing.next_offset <= span.end
+            or (standing.topic_id and ids.get(standing.partition.topic, standing.topic_id) != standing.topic_id)
+        )
+    }
+    if to:
+        shards = {shard for place in to if (shard := desk.declared.shard_of(place.topic))}
+        desk.state.rewind(to, ids, person(), shards)
+    return {partition.topic for partition in to}
 
 
 def _offset(partition: Partition, held: Mapping[Partition, Span], wanted: str) -> int:

@@ -25,6 +25,7 @@ class TableState:
         behind: offsets between that and the topic's end; None where the broker does not say.
         since: since when it is stopped.
         reason: why.
+        resync: how far its last resynchronisation is: asked, read, done or failed; empty where there was none.
     """
 
     table: str
@@ -35,11 +36,13 @@ class TableState:
     behind: int | None
     since: datetime | None
     reason: str
+    resync: str = ""
 
 
 def overview(desk: Desk) -> list[TableState]:
     """Give the state of each table that the sink has ever read or been told of."""
     stops = {stop.topic: stop for stop in desk.state.stops()}
+    resyncs = {resync.topic: resync for resync in desk.state.resyncs()}
     standings: dict[str, list[Standing]] = defaultdict(list)
     for standing in desk.state.positions():
         standings[standing.partition.topic].append(standing)
@@ -61,6 +64,7 @@ def overview(desk: Desk) -> list[TableState]:
                 behind=sum(lags) if lags else None,
                 since=None if stop is None else stop.since,
                 reason="" if stop is None else stop.reason,
+                resync=str(resyncs[topic].state) if topic in resyncs else "",
             )
         )
     return sorted(found, key=lambda table: (table.table, table.topic))
@@ -105,7 +109,7 @@ def resume(desk: Desk, names: Sequence[str]) -> list[str]:
 
 
 def topics_of(desk: Desk, names: Collection[str]) -> set[str]:
-    """Give the topics of target tables and topics.
+    """Give the topics of target tables and topics; where there are none, of all that the topology has.
 
     Raises:
         UsageError: a name is neither.
@@ -118,6 +122,8 @@ def topics_of(desk: Desk, names: Collection[str]) -> set[str]:
     except KafkaError as error:
         desk.notes.append(error.message)
     targets = {topic: str(desk.declared.target_of(topic)) for topic in known}
+    if not names:
+        return {topic for topic in known if desk.declared.target_of(topic) is not None}
     found: set[str] = set()
     for name in names:
         named = {topic for topic, target in targets.items() if name in (topic, target)}

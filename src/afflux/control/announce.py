@@ -1,0 +1,65 @@
+"""Have every sink of a topology remember that tables of a shard are read anew, before they are."""
+
+import time
+from collections.abc import Iterable
+
+from afflux.clients.catalog import Relation
+from afflux.clients.servers import Servers
+from afflux.sinks import make_sink, make_state
+from afflux.sinks.base import Partition
+from afflux.sinks.resyncs import Resync
+from afflux.topology.model import Shard, Topology
+from afflux.topology.names import consumer_group, notification_topic, shard_names, table_topic
+
+
+def announce(
+    topology: Topology, shard: Shard, to: Servers, tables: Iterable[Relation], *, lsn: int, by_signal: bool, by: str
+) -> str:
+    """Tell the sinks; what the connector reads from now on counts.
+
+    Args:
+        topology: as loaded.
+        shard: whose tables.
+        to: its servers.
+        tables: which.
+        lsn: that all rows will have, or a higher one.
+        by_signal: whether Debezium will name the id in what it tells of them.
+        by: who asks.
+
+    Returns:
+        The id.
+
+    Raises:
+        ServerError: the broker or a target does not answer.
+    """
+    told = notification_topic(topology)
+    topics = {table_topic(topology, shard, table.full_name): table.full_name for table in tables}
+    ends = to.topics.end_offsets([told, *topics])
+    number = f"{shard_names(topology, shard).connector}-{time.time_ns() // 1_000_000}"
+    resyncs = [
+        Resync(
+            topic=topic,
+            shard=shard.name,
+            source=table,
+            lsn=lsn,
+            id=number,
+            by_signal=by_signal,
+            heard=ends.get((told, 0), 0),
+            starts={Partition(*place): end for place, end in ends.items() if place[0] == topic},
+            by=by,
+        )
+        for topic, table in topics.items()
+    ]
+    for sink in topology.sinks:
+        group = consumer_group(topology, sink)
+        target = make_sink(sink, topology.name, group)
+        try:
+            target.open()  # makes the state, where the sink has never run
+        finally:
+            target.close()
+        state = make_state(sink, topology.name, group)
+        try:
+            state.ask_resyncs(resyncs)
+        finally:
+            state.close()
+    return number

@@ -1,0 +1,129 @@
+"""Tables read anew on the real parts: whatever went wrong in between, the target ends equal, under load."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from afflux.stack import Addresses
+from chaos.waiting import wait_for
+from estate import PATIENCE, Estate, estate
+
+pytestmark = pytest.mark.stack
+
+LARGE = "repeat(md5(n::text), 200)"
+
+
+@pytest.fixture(scope="module")
+def home(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """Two shards with tables of several kinds, a daemon, and all of it in the target."""
+    with estate(addresses, tmp_path_factory.mktemp("resync"), "resync") as made:
+        made.sql(
+            "CREATE TABLE $.orders (id int PRIMARY KEY, note text, doc text)",
+            "ALTER TABLE $.orders ALTER doc SET STORAGE EXTERNAL",
+            'CREATE TABLE $."Odd Name" (id int PRIMARY KEY, note text)',
+            "CREATE TABLE $.sums (id int PRIMARY KEY, note text, twice int GENERATED ALWAYS AS (id * 2) STORED)",
+            "CREATE TABLE $.vacant (id int PRIMARY KEY, note text)",
+        )
+        for shard in made.shards:
+            numbers = f"generate_series({shard}, 5999, 2) n"
+            made.sql(
+                f"INSERT INTO $.orders SELECT n, 'first', CASE WHEN n % 50 < 2 THEN {LARGE} END FROM {numbers}",
+                shard=shard,
+            )
+            made.sql(f"INSERT INTO $.\"Odd Name\" SELECT n, 'first' FROM {numbers} WHERE n < 60", shard=shard)
+            made.sql(f"INSERT INTO $.sums (id, note) SELECT n, 'first' FROM {numbers} WHERE n < 60", shard=shard)
+            made.sql(f"INSERT INTO $.vacant VALUES ({shard}, 'last')", shard=shard)
+        made.apply()
+        made.daemon.start()
+        for table in ("orders", "Odd Name", "sums", "vacant"):
+            made.await_equal(table)
+        yield made
+
+
+@contextmanager
+def load(home: Estate) -> Iterator[None]:
+    """Change rows of `orders` on both shards all the while."""
+    ended = threading.Event()
+    failed: list[Exception] = []
+
+    def change(shard: int) -> None:
+        turn = 0
+        try:
+            with psycopg.connect(home.addresses.shards[shard].admin_url, autocommit=True) as connection:
+                while not ended.wait(0.01):
+                    turn += 1
+                    some = f"id % 500 = {turn * 2 % 500 + shard}"
+                    connection.execute(f"UPDATE {home.name}.orders SET note = 'turn {turn}' WHERE {some}")
+                    connection.execute(f"DELETE FROM {home.name}.orders WHERE id = {(turn * 14) % 6000 + shard}")
+                    connection.execute(
+                        f"INSERT INTO {home.name}.orders VALUES ({turn * 2 + 10_000 + shard}, 'born', NULL) ON CONFLICT DO NOTHING"
+                    )
+        except Exception as error:  # noqa: BLE001 - told by the main thread
+            failed.append(error)
+
+    threads = [threading.Thread(target=change, args=[shard]) for shard in home.shards]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed
+
+
+def states(home: Estate) -> set[str]:
+    return {state for (state,) in home.target("SELECT state FROM afflux.resyncs WHERE topology = '$'")}
+
+
+def test_a_target_that_was_changed_by_hand_is_read_anew_under_load(home: Estate) -> None:
+    home.target(
+        "DELETE FROM $.orders WHERE id % 7 = 0",
+        "UPDATE $.orders SET note = 'wrong', doc = NULL WHERE id % 11 = 0",
+        "INSERT INTO $.orders (id, note, _shard, _lsn) VALUES (900000, 'of nobody', 'shard0', 1)",
+    )
+    with load(home):
+        home.operate("tables", "resync", f"{home.name}.orders", "--wait", "90")
+    home.await_equal("orders")
+    assert states(home) == {"done"}
+    home.daemon.await_line("resynchronised", times=2)
+
+
+def test_tables_that_can_not_be_read_in_pieces_are_read_at_once_and_an_empty_one_is_emptied(home: Estate) -> None:
+    home.sql("DELETE FROM $.vacant")
+    home.await_equal("vacant")
+    home.target(
+        "INSERT INTO $.sums (id, note, _shard, _lsn) VALUES (900, 'of nobody', 'shard1', 1)",
+        "DELETE FROM $.sums WHERE id < 20",
+        'DELETE FROM $."Odd_Name" WHERE id < 20',
+        "INSERT INTO $.vacant (id, note, _shard, _lsn) VALUES (5, 'of nobody', 'shard0', 1)",
+    )
+    tables = [f"{home.name}.{table}" for table in ("sums", "Odd_Name", "vacant")]
+    found = home.ask("tables", "resync", *tables, "--wait", "90")
+    assert {each["state"] for each in found} == {"done"}, found
+    assert len(found) == 6
+    for table in ("sums", "Odd Name", "vacant"):
+        home.await_equal(table)
+
+
+def test_one_shard_alone_is_read_anew(home: Estate) -> None:
+    home.target("UPDATE $.sums SET note = 'wrong' WHERE id < 10")
+    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard1", "--wait", "90")
+    wrong = "SELECT DISTINCT _shard FROM $.sums WHERE note = 'wrong'"
+    assert home.target(wrong) == [("shard0",)]
+    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard0", "--wait", "90", "--blocking")
+    home.await_equal("sums")
+
+
+def test_a_daemon_that_comes_later_ends_what_was_asked_for_without_it(home: Estate) -> None:
+    home.target("INSERT INTO $.sums (id, note, _shard, _lsn) VALUES (901, 'of nobody', 'shard0', 1)")
+    home.daemon.leave()
+    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard0")
+    assert "asked" in states(home)
+    home.daemon.start()
+    wait_for(lambda: states(home) == {"done"}, PATIENCE, lambda: f"its end\n{home.daemon.tail()}")
+    home.await_equal("sums")
