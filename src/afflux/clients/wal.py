@@ -7,6 +7,7 @@ PostgreSQL 13 is the first that tells how far a slot is from being lost. What ca
 import contextlib
 import os
 import socket
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -130,6 +131,8 @@ class Wal:
     """Seconds after which the server gives up a slot that nobody reads; None: never."""
     files: int | None
     """Bytes of all files of WAL; None where this role may not list them."""
+    ahead: float = 0.0
+    """By how many seconds the shard's clock is ahead of this machine's."""
     slot: SlotState | None
     """None: there is no slot of this name."""
     holders: tuple[Holder, ...] = ()
@@ -225,11 +228,14 @@ class Gauge:
                 f"{self.login.where}: it is PostgreSQL {version // 10000}, which does not tell what becomes of a slot",
                 hint="The WAL is watched from PostgreSQL 13 on.",
             )
+        before = time.time()
         server = connection.cursor(row_factory=dict_row).execute(_SERVER).fetchall()[0]
+        ahead = server["at"].timestamp() - (before + time.time()) / 2
         slots = connection.cursor(row_factory=class_row(SlotState)).execute(slot_query(version), [self.slot])
         holders = connection.cursor(row_factory=_holder).execute(_HOLDERS)
         return Wal(
             slot=slots.fetchone(),
+            ahead=ahead,
             holders=tuple(holders.fetchall()),
             files=_files(connection) if server.pop("may_list") else None,
             **server,

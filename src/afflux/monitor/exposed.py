@@ -39,6 +39,7 @@ def _shard(reading: ShardReading) -> Iterator[Sample]:
         return
     for state in STATES:
         yield m.SLOT_STATE.of(state == reading.state, shard=shard, state=state)
+    yield m.SHARD_CLOCK.of(wal.ahead, shard=shard)
     yield m.WAL_WRITTEN.of(wal.lsn, shard=shard)
     if wal.files is not None:
         yield m.WAL_FILES.of(wal.files, shard=shard)

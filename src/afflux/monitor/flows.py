@@ -51,7 +51,7 @@ class FlowReading:
             is behind, or nothing is deleted.
         loss: when something will be deleted, for its age or for the topic's size; None while not known.
         watermark: up to when the target has everything; None where nobody has said yet.
-        age: seconds by which the watermark is behind the clock; None without one.
+        age: seconds by which the watermark is behind the shard's clock; None without one.
         stopped: the shard's topics that are not read on, with the reasons.
     """
 
@@ -99,14 +99,14 @@ class FlowWatch:
         self._oldest: dict[tuple[str, Partition], _Oldest] = {}
 
     def look(
-        self, read: TopicsReading, sinks: Mapping[str, SinkStanding], shards: Iterable[str], now: float
+        self, read: TopicsReading, sinks: Mapping[str, SinkStanding], shards: Mapping[str, float], now: float
     ) -> dict[tuple[str, str], FlowReading]:
         """Say how far each sink is behind each shard.
 
         Args:
             read: the topics.
             sinks: the sinks that have told where they stand, by name.
-            shards: the shards' names.
+            shards: by their names, by how many seconds the shards' clocks are ahead of this machine's.
             now: seconds since 1970.
 
         Returns:
@@ -114,9 +114,9 @@ class FlowWatch:
         """
         self._learn(_behind(read, sinks), now)
         return {
-            (sink, shard): self._flow(sink, shard, read, standing, now)
+            (sink, shard): self._flow(sink, shard, read, standing, now, ahead)
             for sink, standing in sinks.items()
-            for shard in shards
+            for shard, ahead in shards.items()
         }
 
     def _learn(self, behind: Mapping[tuple[str, Partition], Span], now: float) -> None:
@@ -136,7 +136,9 @@ class FlowWatch:
                 self._oldest[place].ages.add(Point(now, now, self._oldest[place].written))
                 self._oldest[place].sizes.add(Point(now, span.end, span.start))
 
-    def _flow(self, sink: str, shard: str, read: TopicsReading, standing: SinkStanding, now: float) -> FlowReading:
+    def _flow(  # noqa: PLR0917 - one call, of what `look` has
+        self, sink: str, shard: str, read: TopicsReading, standing: SinkStanding, now: float, ahead: float
+    ) -> FlowReading:
         topics = [topic for topic in read.topics.values() if topic.shard == shard]
         mark = next((mark for mark in standing.watermarks if mark.shard == shard), None)
         lags: dict[Partition, int] = {}
@@ -162,7 +164,7 @@ class FlowWatch:
             headroom=headroom,
             loss=min(losses, key=lambda loss: (loss.likely, loss.soonest)) if known else None,
             watermark=mark,
-            age=max(0.0, now - mark.time.timestamp()) if mark and mark.time else None,
+            age=max(0.0, now + ahead - mark.time.timestamp()) if mark and mark.time else None,
             stopped={topic.topic: standing.stopped[topic.topic] for topic in topics if topic.topic in standing.stopped},
         )
 

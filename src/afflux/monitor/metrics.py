@@ -139,6 +139,11 @@ WATCHED = Watched()
 """What the supervisor's looks give, of all shards and targets; shown by the one that leads."""
 
 SHARD_UP = WATCHED.gauge("afflux_shard_up", "Whether the shard answers.", "shard")
+SHARD_CLOCK = WATCHED.gauge(
+    "afflux_shard_clock_ahead_seconds",
+    "By how much the shard's clock is ahead of the supervisor's; taken out of the watermark's age.",
+    "shard",
+)
 SLOT_STATE = WATCHED.gauge(
     "afflux_slot_state",
     "1 for the state that the slot is in: reserved, extended, unreserved, lost, or missing.",

@@ -90,8 +90,8 @@ class Watch:
         connectors = _or_none(shared.connectors.answer(0))
         topics = _or_none(shared.topics.answer(0))
         standings = {name: told for name, of in shared.sinks.items() if (told := _or_none(of.answer(0))) is not None}
-        names = [shard.name for shard in topology.shards]
-        flows = shared.flows.look(topics, standings, names, time.time()) if topics else {}
+        ahead = {name: reading.wal.ahead if reading.wal else 0.0 for name, reading in shards.items()}
+        flows = shared.flows.look(topics, standings, ahead, time.time()) if topics else {}
         return Readings(
             at=datetime.now(UTC),
             seconds=time.monotonic() - begun,
