@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import confluent_kafka
@@ -11,6 +12,31 @@ from afflux.clients.topics import QUIET
 from afflux.errors import KafkaError
 
 ANSWER_SECONDS = 10.0
+_NOTED = "connector"
+"""The key of a note's data that says whose it is."""
+
+
+@dataclass
+class Sent:
+    """What stands in a signal topic."""
+
+    ids: set[str] = field(default_factory=set)
+    """Of all signals."""
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Connector -> what was noted of it last."""
+
+    def add(self, value: bytes) -> None:
+        """Take one record in; what somebody else wrote in another form is left out."""
+        try:
+            signal = json.loads(value)
+        except ValueError:
+            return
+        if not isinstance(signal, dict):
+            return
+        self.ids.add(str(signal.get("id", "")))
+        data = signal.get("data")
+        if signal.get("type") == "log" and isinstance(data, dict) and _NOTED in data:
+            self.notes[str(data[_NOTED])] = dict(data.get("config", {}))
 
 
 class Signals:
@@ -27,17 +53,17 @@ class Signals:
         self._where = f"topic {topic} of Kafka at {bootstrap_servers}"
         self._topic = topic
 
-    def sent(self) -> frozenset[str]:
-        """Return the ids of all signals that were sent."""
+    def sent(self) -> Sent:
+        """Return what was sent so far."""
         # The group is never joined nor committed to; librdkafka wants a name for it.
         settings = {**self._settings, "group.id": "afflux-signals", "enable.auto.commit": False}
         consumer = Consumer({**settings, "enable.partition.eof": True}, logger=QUIET)
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=ANSWER_SECONDS)
             if low == high:
-                return frozenset()
+                return Sent()
             consumer.assign([TopicPartition(self._topic, 0, low)])
-            return frozenset(self._read(consumer))
+            return self._read(consumer)
         except confluent_kafka.KafkaException as error:
             raise self._failed("read", error) from None
         finally:
@@ -57,6 +83,20 @@ class Signals:
             "type": "execute-snapshot",
             "data": {"data-collections": list(tables), "type": "BLOCKING" if blocking else "INCREMENTAL"},
         }
+        self._send(topic_prefix, signal)
+
+    def note(self, topic_prefix: str, *, connector: str, config: Mapping[str, str]) -> None:
+        """Note some properties of a connector, for `sent` to give back; to Debezium it is a line for its log.
+
+        Args:
+            topic_prefix: the connector's.
+            connector: its name.
+            config: the properties.
+        """
+        data = {"message": "afflux has noted the tables of this connector", _NOTED: connector, "config": dict(config)}
+        self._send(topic_prefix, {"id": f"{connector}-noted", "type": "log", "data": data})
+
+    def _send(self, topic_prefix: str, signal: Mapping[str, Any]) -> None:
         producer = Producer({**self._settings, "enable.idempotence": True}, logger=QUIET)
         lost: list[Any] = []
         producer.produce(
@@ -72,27 +112,18 @@ class Signals:
                 transient=True,
             )
 
-    def _read(self, consumer: Consumer) -> set[str]:
-        ids: set[str] = set()
+    def _read(self, consumer: Consumer) -> Sent:
+        sent = Sent()
         while True:
             message = consumer.poll(ANSWER_SECONDS)
             if message is None:
                 raise KafkaError(f"{self._where} can't be read to its end", transient=True)
             error = message.error()
             if error is not None and error.code() == confluent_kafka.KafkaError._PARTITION_EOF:  # noqa: SLF001 - so spelt
-                return ids
+                return sent
             if error is not None:
                 raise self._failed("read", confluent_kafka.KafkaException(error))
-            ids.add(_id(message.value() or b""))
+            sent.add(message.value() or b"")
 
     def _failed(self, what: str, error: confluent_kafka.KafkaException) -> KafkaError:
         return KafkaError(f"{self._where} can't be {what}: {error.args[0].str()}", transient=True)
-
-
-def _id(value: bytes) -> str:
-    """A signal's id; empty for what somebody else wrote in another form."""
-    try:
-        signal = json.loads(value)
-    except ValueError:
-        return ""
-    return str(signal.get("id", "")) if isinstance(signal, dict) else ""

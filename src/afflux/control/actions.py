@@ -146,6 +146,21 @@ class SetConnector(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoteTables(Action):
+    """Remember which tables a connector follows that others make."""
+
+    kind: ClassVar[str] = "note tables"
+    name: str
+    topic_prefix: str
+    old: Mapping[str, str]
+    new: Mapping[str, str]
+
+    def changes(self) -> list[Change]:
+        """Return what was noted, and what will be."""
+        return _difference(self.old, self.new)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartConnector(Action):
     """Start a connector that was made and never started."""
 

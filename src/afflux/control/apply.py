@@ -19,6 +19,7 @@ from afflux.control.actions import (
     CreateConnector,
     CreateTopics,
     FreeSubjects,
+    NoteTables,
     RestartConnector,
     SetConnector,
     SetPublication,
@@ -160,6 +161,8 @@ class Run:
                 with session(login(self.topology, shard)) as source:
                     set_to = source.create_publication if old is None else source.set_publication
                     set_to(new.name, sorted(new.tables))
+            case NoteTables(topic_prefix=prefix, name=name, new=new):
+                self.to.signals.note(prefix, connector=name, config=new)
             case CopyTables(topic_prefix=prefix, signal=signal):
                 self.to.signals.snapshot(prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking)
             case _:

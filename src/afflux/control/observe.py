@@ -9,6 +9,7 @@ from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.registry import Registry
 from afflux.clients.servers import Servers, connect, login
+from afflux.clients.signals import Sent
 from afflux.control.desired import desired, shared_topics, subjects
 from afflux.control.settings import PLUGIN, check_settings
 from afflux.control.status import Seen, ShardStatus, judge
@@ -56,6 +57,7 @@ def observe(topology: Topology, to: Servers) -> World:
         described = pool.submit(to.topics.describe, wanted)
         rules = _rules(to.registry, wanted - own, pool)
         topics = described.result()
+        sent = to.signals.sent() if signal_topic(topology) in topics else Sent()
         return World(
             shards=shards,
             plugin=installed.get(PLUGIN, ""),
@@ -63,7 +65,8 @@ def observe(topology: Topology, to: Servers) -> World:
             orphans=frozenset(orphans),
             topics=topics,
             rules=rules,
-            signals=to.signals.sent() if signal_topic(topology) in topics else frozenset(),
+            signals=frozenset(sent.ids),
+            notes=sent.notes,
         )
 
 

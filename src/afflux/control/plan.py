@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from afflux.clients.catalog import Publication
 from afflux.clients.connect import Connector
 from afflux.clients.topics import Topic
+from afflux.control import given
 from afflux.control.actions import (
     Action,
     CopyTables,
@@ -62,6 +63,7 @@ def make_plan(topology: Topology, world: World) -> Plan:
     exact = world.plugin.partition(".")[0] == PLUGIN_WIRE
     actions: list[Action] = []
     blocked: list[Problem] = []
+    notes = [*strays(topology, world)]
     for shard in topology.shards:
         seen = world.shards[shard.name]
         if isinstance(seen, Problem):
@@ -71,18 +73,18 @@ def make_plan(topology: Topology, world: World) -> Plan:
         found = [*problems(topology, shard, seen, wanted), *conflicts(shard, seen, wanted, world)]
         blocked.extend(found)
         if not found:
-            actions.extend(_shard(shard, seen, wanted, world))
+            actions.extend(_shard(topology, shard, seen, wanted, world))
+            notes.extend(given.said(topology, wanted, world) if given.are_given(topology) else ())
     untouchable = {problem.shard for problem in blocked}
     if any(shard.name not in untouchable for shard in topology.shards):
         actions = [*_topics("", shared_topics(topology).values(), world), *actions]
-    notes = [*strays(topology, world)]
     if not exact:
         lack = f"has version {world.plugin} of afflux's plugin, which is not used" if world.plugin else _WITHOUT
         notes.append(f"Kafka Connect {lack}: Debezium alone loses some values (see docs/plugin.md)")
     return Plan(tuple(actions), tuple(blocked), tuple(notes))
 
 
-def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
+def _shard(topology: Topology, shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Action]:
     yield from _topics(shard.name, wanted.topics.values(), world)
     rules = {subject: world.rules[subject] for subject in sorted(subjects(wanted.topics) & world.rules.keys())}
     if rules:
@@ -94,13 +96,18 @@ def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Ite
         )
     publication = [*_publication(shard, seen, wanted)]
     found = world.connectors.get(wanted.connector)
-    copied = copies(finished(found), seen, wanted, world)
-    connector = [*_connector(shard, seen, wanted, found, copied)]
+    others_make_it = given.are_given(topology)
+    known = given.remembered(wanted, world) if others_make_it else finished(found)
+    copied = copies(known, seen, wanted, world)
+    make = (
+        given.noting(shard, wanted, world, copied) if others_make_it else _connector(shard, seen, wanted, found, copied)
+    )
+    connector = [*make]
     # A connector can't start without its publication. Where that exists the connector comes first, for its config
     # keeps which tables are new: a run that dies in between must not take the publication's for known.
     yield from [*publication, *connector] if seen.publication is None else [*connector, *publication]
-    for signal in unsent(copied, wanted, world):
-        yield CopyTables(
+    asked = [
+        CopyTables(
             shard=shard.name,
             object=f"rows of {', '.join(table.replace(chr(92), '') for table in signal.tables)}",
             reason="new to the connector, and the rows so far are in no topic",
@@ -108,6 +115,9 @@ def _shard(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Ite
             signal=signal,
             topic_prefix=wanted.config["topic.prefix"],
         )
+        for signal in unsent(copied, wanted, world)
+    ]
+    yield from given.asking(shard, wanted, world, asked) if others_make_it else asked
 
 
 def _topics(shard: str, wanted: Collection[Topic], world: World) -> Iterator[Action]:

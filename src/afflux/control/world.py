@@ -53,3 +53,5 @@ class World:
     """Subject -> its compatibility level, of the topology's subjects that are held to one."""
     signals: frozenset[str] = frozenset()
     """Ids of the signals that were sent."""
+    notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Connector -> the properties of it that were noted last, of those that others make."""

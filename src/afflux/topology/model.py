@@ -74,6 +74,8 @@ class Connect(Part):
     """Login and TLS: `basic.auth.user.info`, `ssl.ca.location`, `ssl.certificate.location`, `ssl.key.location`."""
     registry_url: str | None = None
     """The registry's address for the converter, where it differs from what `registry.url` gives."""
+    connectors: Literal["afflux", "given"] = "afflux"
+    """Who makes the connectors: `afflux`, or others, such as Strimzi from its resources (`given`)."""
 
 
 class Shard(Part):

@@ -12,6 +12,7 @@ from afflux.control.actions import (
     CreateConnector,
     CreateTopics,
     FreeSubjects,
+    NoteTables,
     RestartConnector,
     SetConnector,
     SetPublication,
@@ -96,6 +97,8 @@ def after(of: Topology, seen: World, action: Action) -> World:
             changed = {"rules": {subject: level for subject, level in seen.rules.items() if subject not in rules}}
         case CopyTables(signal=signal):
             changed = {"signals": seen.signals | {signal.id}}
+        case NoteTables(name=name, new=new):
+            changed = {"notes": {**seen.notes, name: new}}
         case SetPublication(new=publication):
             changed = {"shards": _with(seen, action.shard, publication=publication)}
         case _:
