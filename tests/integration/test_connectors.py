@@ -16,9 +16,11 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from afflux import control
+from afflux.clients.catalog import Relation
 from afflux.clients.connect import Connect
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
+from afflux.control.desired import desired
 from afflux.stack import Addresses
 from afflux.stack.ports import find_free
 from afflux.topology.load import loads
@@ -176,6 +178,34 @@ def test_a_table_added_later_brings_the_rows_it_has(lab: Lab) -> None:
     lab.arrives("plain before", "plain after", table="plain")
     lab.arrives("made before", "made after", table="made")
     assert not apply(lab.topology("orders", "plain", "made")).changed
+
+
+def test_connectors_that_others_make_miss_no_row_of_a_table_that_comes_later(lab: Lab) -> None:
+    lab.sql("create table $.plain (id int primary key, note text)", "insert into $.plain values (1, 'plain before')")
+
+    def given(*tables: str) -> Topology:
+        made = lab.topology(*tables)
+        return made.model_copy(update={"connect": made.connect.model_copy(update={"connectors": "given"})})
+
+    def operator_makes(*tables: str) -> None:
+        relations = [Relation(lab.name, table, primary_key=("id",)) for table in tables]
+        topology = given(*tables)
+        wanted = desired(topology, topology.shards[0], relations, exact=True)
+        lab.connect.put_config(wanted.connector, wanted.config)
+
+    first = control.apply_topology(given("orders"), wait=0)
+    assert verdicts(first.statuses) == {"shard0": "missing"}
+    operator_makes("orders")
+    assert apply(given("orders")).ok
+    lab.arrives("from before")
+
+    control.apply_topology(given("orders", "plain"), wait=0)
+    operator_makes("orders", "plain")
+    report = apply(given("orders", "plain"))
+    assert report.ok
+    lab.sql("insert into $.plain values (2, 'plain after')")
+    lab.arrives("plain before", "plain after", table="plain")
+    assert not apply(given("orders", "plain")).changed
 
 
 def test_a_shard_that_is_down_keeps_no_other_from_being_set_up(lab: Lab) -> None:
