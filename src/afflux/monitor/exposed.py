@@ -24,6 +24,8 @@ def samples(readings: Readings) -> Iterator[Sample]:
         yield from _flow(flow)
     for part in readings.parts.values():
         yield m.PART_UP.of(not part.problem, part=part.part)
+    for target in readings.targets.values():
+        yield m.TARGET_UP.of(not target.problem, sink=target.part)
     if not readings.parts["connect"].problem:
         for state in sorted({*TASK_STATES, *readings.tasks}):
             yield m.TASKS.of(readings.tasks.get(state, 0), state=state)

@@ -261,9 +261,8 @@ TARGET_DEAD_LETTERS = WATCHED.gauge("afflux_target_dead_letters", "Dead letters 
 TARGET_STOPPED = WATCHED.gauge(
     "afflux_target_stopped_topics", "Topics that are not read on until a person resumes them.", "sink", "shard"
 )
-PART_UP = WATCHED.gauge(
-    "afflux_part_up", "Whether a shared server answers: kafka, connect, registry, or the target of a sink.", "part"
-)
+TARGET_UP = WATCHED.gauge("afflux_target_up", "Whether the target answers.", "sink")
+PART_UP = WATCHED.gauge("afflux_part_up", "Whether a shared server answers: kafka, connect, registry.", "part")
 BROKERS = WATCHED.gauge("afflux_kafka_brokers", "Brokers of the cluster.")
 LEADERLESS = WATCHED.gauge(
     "afflux_kafka_leaderless_partitions", "Partitions of this topology that nobody can read or write."

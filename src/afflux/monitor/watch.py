@@ -28,7 +28,7 @@ class PartReading:
     """A server that all shards share.
 
     Attributes:
-        part: `kafka`, `connect`, `registry`, or `target` and a sink's name.
+        part: `kafka`, `connect`, `registry`, or a sink's name for its target.
         problem: why it is not well; empty when it is.
         hint: what to do about that.
     """
@@ -48,7 +48,8 @@ class Readings:
         shards: each shard's slot and WAL, by name.
         topics: the topics; None when the broker did not answer.
         flows: how far each sink is behind each shard; those of sinks that did not answer are left out.
-        parts: the servers that all shards share, by `PartReading.part`.
+        parts: Kafka, Connect and the registry, by `PartReading.part`.
+        targets: the sinks' targets, by the sink's name.
         tasks: how many of the topology's connector tasks are in which of Connect's states; a connector without a task
             counts by its own.
         workers: how many of Connect's workers have any of them.
@@ -60,6 +61,7 @@ class Readings:
     topics: TopicsReading | None = None
     flows: Mapping[tuple[str, str], FlowReading] = field(default_factory=dict)
     parts: Mapping[str, PartReading] = field(default_factory=dict)
+    targets: Mapping[str, PartReading] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     workers: int = 0
 
@@ -86,7 +88,10 @@ class Watch:
         shared.begin(topology)
         shards = self._slots.look(topology)
         until = begun + ANSWER_SECONDS
-        parts = {part: _part(part, asking.answer(until - time.monotonic())) for part, asking in shared.askings.items()}
+        parts, targets = (
+            {part: _part(part, asking.answer(until - time.monotonic())) for part, asking in askings.items()}
+            for askings in (shared.parts, shared.sinks)
+        )
         connectors = _or_none(shared.connectors.answer(0))
         topics = _or_none(shared.topics.answer(0))
         standings = {name: told for name, of in shared.sinks.items() if (told := _or_none(of.answer(0))) is not None}
@@ -99,6 +104,7 @@ class Watch:
             topics=topics,
             flows=flows,
             parts=parts,
+            targets=targets,
             tasks=connectors[0] if connectors else {},
             workers=connectors[1] if connectors else 0,
         )
@@ -121,17 +127,15 @@ class _Shared:
         self.flows = FlowWatch(watch.sample)
         self.topics = Asking("Kafka", lambda: watch.look(self._topology, time.time()))
         self.connectors = Asking("Kafka Connect", lambda: _connectors(to.connect, self._topology))
-        self.registry = Asking("schema registry", to.registry.compatibility)
+        self.parts: dict[str, Asking[Any]] = {
+            "kafka": self.topics,
+            "connect": self.connectors,
+            "registry": Asking("schema registry", to.registry.compatibility),
+        }
         self._states = {
             sink.name: make_state(sink, topology.name, consumer_group(topology, sink)) for sink in topology.sinks
         }
         self.sinks = {name: Asking(f"sink {name!r}", _standing(state)) for name, state in self._states.items()}
-
-    @property
-    def askings(self) -> dict[str, Asking[Any]]:
-        """All that is asked, by the part that answers."""
-        targets: dict[str, Asking[Any]] = {f"target {name}": asking for name, asking in self.sinks.items()}
-        return {"kafka": self.topics, "connect": self.connectors, "registry": self.registry, **targets}
 
     def serves(self, topology: Topology) -> bool:
         """Tell whether these are a topology's servers."""
@@ -140,7 +144,7 @@ class _Shared:
     def begin(self, topology: Topology) -> None:
         """Ask all of them."""
         self._topology = topology
-        for asking in self.askings.values():
+        for asking in (*self.parts.values(), *self.sinks.values()):
             asking.begin()
 
     def close(self) -> None:
