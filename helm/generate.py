@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from afflux.assets import asset
-from afflux.control import security, settings
+from afflux.control import desired, security, settings
+from afflux.topology.model import Kafka, Topology
 from afflux.topology.schema import json_schema
 
 HERE = Path(__file__).parent
@@ -47,7 +48,16 @@ def connector() -> dict[str, Any]:
         "least_buffer": settings.LEAST_BUFFER,
         "security": security.RENAMED,
         "logins": security.LOGIN_MODULES,
+        "shared_topics": shared_topics(),
     }
+
+
+def shared_topics() -> dict[str, dict[str, str]]:
+    """Return the topics that all shards share, by what follows `afflux.<name>.`, with the settings of their own."""
+    of = Topology.model_construct(name="x", kafka=Kafka(bootstrap_servers="x"))
+    usual = settings.topic_settings(of).items()
+    shared = desired.shared_topics(of).items()
+    return {name.removeprefix("afflux.x."): dict(topic.config.items() - usual) for name, topic in sorted(shared)}
 
 
 def schema(comments: dict[str, str]) -> dict[str, Any]:

@@ -17,10 +17,18 @@ def test_chart_and_control_plane_agree(each_helm: Path, scenario: str) -> None:
     [
         ["--set", "connectors.plugin=false"],
         ["--set-json", 'source.config={"signal.consumer.security.protocol":"SSL","decimal":1.5,"flag":true}'],
-        ["--set-json", 'source.names={"slot":"s_{shard}","topic_prefix":"{name}.{shard}","connector":"c.{shard}"}'],
-        ["--set-json", 'tables=[{"source":"public.a,b"},{"source":"s-1.T #~&x"},{"source":"public.gr\\u00f6\\u00dfe \\ud83d\\ude00"}]'],
+        [
+            "--set-json",
+            'source.names={"slot":"s_{shard}","topic_prefix":"{name}.{shard}","connector":"c.{shard}"}',
+            "--set-json",
+            'transforms=[{"type":"RegexRouter","regex":".*shard[0-9]+[.](.*)","replacement":"$1"}]',
+        ],
+        [
+            "--set-json",
+            'tables=[{"source":"public.a,b"},{"source":"s-1.T #~&x"},{"source":"public.gr\\u00f6\\u00dfe \\ud83d\\ude00"}]',
+        ],
         ["--set-json", 'kafka.topics={"partitions":3,"replication":2,"retention":"forever","min_insync":2}'],
-        ["--set-json", 'kafka.properties={"security.protocol":"ssl","ssl.ca.pem":"x","ssl.key.location":"y"}'],
+        ["--set-json", 'kafka.properties={"security.protocol":"ssl","ssl.ca.pem":"x","ssl.key.pem":"${env:KEY}"}'],
         ["--set", "connect.registry_url=http://elsewhere/apis/registry/v2"],
         ["--set", "registry.url=https://u:${env:P}@r.example.org/base/apis/ccompat/v7?x=1"],
     ],

@@ -33,6 +33,7 @@ SAID: dict[str, tuple[str, list[str]]] = {
     ),
     "supervisor.enabled is false: who makes the connectors?": ("minimal", ["supervisor.enabled=false"]),
     "connectors.appliedBy strimzi needs the KafkaConnect": ("minimal", ["connectors.appliedBy=strimzi"]),
+    "kafka.properties: ssl.key.location can't be handed on": ("strimzi", [r"kafka.properties.ssl\.key\.location=/k"]),
     "strimzi needs the supervisor": ("strimzi", ["supervisor.enabled=false"]),
     "my_orders-shard0 can't be one's name": ("strimzi", ["name=my_orders"]),
     "set connect.registry_url": ("production", ["registry.url=http://registry.example.org/v3"]),

@@ -37,9 +37,11 @@ def test_a_wrong_key_is_found(newest_helm: Path) -> None:
     for each in found:
         each["spec" if "spec" in each else "metadata"]["tabels"] = 1
         own = group_of(each) in OWN_GROUPS
-        assert [*mistakes(each, KUBERNETES[0])] if own else [
-            *(line for product in products_of(each) for line in custom_mistakes(each, product))
-        ]
+        assert (
+            [*mistakes(each, KUBERNETES[0])]
+            if own
+            else [*(line for product in products_of(each) for line in custom_mistakes(each, product))]
+        )
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -99,6 +99,13 @@ Strimzi calls a connector as its resource, and {{ $name }} can't be one's name: 
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $security := (.Files.Get "files/connector.json" | fromJson).security }}
+{{- $consumer := regexMatch "(?m)^signal\\.consumer\\." (keys (default dict .Values.source.config) | join "\n") }}
+{{- range $key, $_ := .Values.kafka.properties }}
+{{- if and (not $consumer) (regexMatch "^(sasl\\.|ssl\\.|enable\\.ssl)" $key) (not (hasKey $security $key)) (not (has $key (list "sasl.username" "sasl.password"))) }}
+kafka.properties: {{ $key }} can't be handed on to the connectors' consumer of signals: set that consumer's own properties under source.config as signal.consumer.<property>
+{{- end }}
+{{- end }}
 {{- if and (not (regexMatch "/apis/ccompat" (include "afflux.registryUrl" .))) (not .Values.connect.registry_url) }}
 registry.url does not tell where the connectors' converter finds the registry: set connect.registry_url
 {{- end }}

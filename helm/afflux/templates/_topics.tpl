@@ -6,8 +6,9 @@
 {{- $config := include "afflux.topicSettings" . | fromJson -}}
 {{- $partitions := int (default 1 (default dict .Values.kafka.topics).partitions) -}}
 {{- $prefix := printf "afflux.%s" (include "afflux.topologyName" .) -}}
-{{- $topics = append $topics (dict "name" (printf "%s.signals" $prefix) "partitions" 1 "config" (merge (dict "retention.ms" "-1") $config)) -}}
-{{- $topics = append $topics (dict "name" (printf "%s.notifications" $prefix) "partitions" 1 "config" $config) -}}
+{{- range $name, $own := (.Files.Get "files/connector.json" | fromJson).shared_topics -}}
+{{- $topics = append $topics (dict "name" (printf "%s.%s" $prefix $name) "partitions" 1 "config" (merge $own $config)) -}}
+{{- end -}}
 {{- range $index, $shard := .Values.shards -}}
 {{- $own := include "afflux.shardName" (dict "root" $ "shard" $shard "kind" "topic_prefix") -}}
 {{- range $table := include "afflux.shardTables" (dict "root" $ "index" $index) | fromJsonArray -}}
