@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from afflux import __version__, logs
-from afflux.cli import connectors, dead_letters, demo, positions, run, schema, stack, tables
+from afflux.cli import connectors, dead_letters, demo, positions, run, schema, stack, status, tables
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(connectors.app, name="connectors")
 app.add_typer(tables.app, name="tables")
 app.add_typer(positions.app, name="positions")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command(name="status")(status.status)
 app.command(name="run")(run.run)
 app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
