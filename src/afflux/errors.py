@@ -18,12 +18,13 @@ The tree:
     ├── DecodeError             bytes that are not the event they should be
     ├── PoisonError             events that can never be applied: they become dead letters
     ├── TableError              one table can't go on; the others do
+    │   └── IncompleteError     rows came without values that the target has never had
     └── UnsupportedTypeError    a column's type has no exact place in the target
 
 A message says what happened and where; `hint` says what to do next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -139,6 +140,25 @@ class TableError(AffluxError):
         super().__init__(message, hint=hint)
         self.topic = topic
         self.table = table
+
+
+class IncompleteError(TableError):
+    """Rows came without large unchanged values, and the target has never had them.
+
+    Args:
+        table: the target table.
+        events: the events that made the rows, by their order of arrival in the batch; None for a row from an earlier one.
+        columns: those that may have been left out.
+    """
+
+    def __init__(self, table: str, events: Sequence[int | None], columns: Sequence[str]) -> None:
+        super().__init__(
+            f"table {table}: {len(events)} row(s) came without a large unchanged value "
+            f"(of {', '.join(columns)}), and the target has never had them",
+            table=table,
+            hint="`afflux tables resync` reads the table anew; REPLICA IDENTITY FULL on the shards makes each event whole",
+        )
+        self.events = frozenset(event for event in events if event is not None)
 
 
 class DecodeError(AffluxError):
