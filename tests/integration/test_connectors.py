@@ -256,8 +256,8 @@ def test_all_of_a_shard_can_be_removed_and_made_anew(lab: Lab) -> None:
 def test_a_shard_that_left_the_topology_can_be_removed(lab: Lab) -> None:
     apply(lab.topology(shards=2))
     left = lab.topology(shards=1)
-    (note,) = [note for note in control.plan_topology(left).notes if "shard1" in note]
-    assert "`connectors remove shard1`" in note
+    (refusal,) = control.plan_topology(left).refused
+    assert "`connectors remove shard1`" in refusal.hint
     (removal,) = control.remove(left, ["shard1"], EVERYTHING)
     assert not removal.error
     assert lab.made(1) == (False, False)
@@ -286,10 +286,9 @@ def test_a_lost_slot_is_told_and_there_is_a_way_on(lab: Lab) -> None:
     report = apply(topology)
     assert verdicts(report.statuses) == {"shard0": "lost"}
     assert not report.outcomes
-    (problem,) = report.plan.problems
-    assert "connectors remove shard0 --delete-offsets" in problem.hint
-    control.remove(topology, ["shard0"], control.Extent(offsets=True))
-    assert apply(topology).ok
+    (refusal,) = report.plan.refused
+    assert "the slot is gone" in refusal.reason
+    assert control.apply_topology(topology, wait=PATIENCE, leave={control.Risk.DATA_LOSS}).ok
 
 
 def test_a_failed_connector_is_restarted_once_its_cause_is_mended(lab: Lab) -> None:

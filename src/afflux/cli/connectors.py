@@ -44,7 +44,8 @@ def plan(
         _show_plan(found, details=details)
     else:
         show_data(_plan_data(found), output)
-    raise typer.Exit(1 if found.problems else DIFFERENCE if found.actions else 0)
+    differs = found.differs if details else found.pending
+    raise typer.Exit(1 if found.problems else DIFFERENCE if differs else 0)
 
 
 @app.command()
@@ -194,6 +195,9 @@ def _show_problems(found: control.Plan) -> None:
     for (thing, message, hint), names in shards.items():
         _say(f"{', '.join(names)}: {thing}: {message}", "red")
         _say_hint(hint)
+    for refusal in found.refused:
+        _say(f"{refusal.shard or 'all'}: {refusal.object}: {refusal.reason}", "yellow")
+        _say_hint(refusal.hint)
     for note in found.notes:
         _say(f"note: {note}", "yellow")
 
@@ -211,6 +215,7 @@ def _plan_data(found: control.Plan) -> dict[str, Any]:
             }
             for action in found.actions
         ],
+        "refused": [dataclasses.asdict(refusal) for refusal in found.refused],
         "problems": [dataclasses.asdict(problem) for problem in found.problems],
         "notes": list(found.notes),
     }

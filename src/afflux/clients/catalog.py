@@ -21,6 +21,10 @@ class Server:
     may_replicate: bool
     may_create: bool
     """May make publications in this database."""
+    oldest_transaction: int = 0
+    """Transactions before this one are over."""
+    max_kept_bytes: int | None = None
+    """The WAL that a slot may keep at most (`max_slot_wal_keep_size`); None without a limit."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Relation:
     """`d` default, `n` nothing, `f` full, `i` an index: PostgreSQL's `relreplident`."""
     root: str | None = None
     """For a partition: the topmost table, as `schema.name`."""
+    attached: int | None = None
+    """For a partition that was a table of its own once: the transaction that attached it."""
     primary_key: tuple[str, ...] = ()
     deferrable_key: bool = False
     identity_key: tuple[str, ...] = ()
@@ -68,6 +74,8 @@ class Publication:
     via_root: bool = True
     operations: frozenset[str] = frozenset({"insert", "update", "delete", "truncate"})
     owned: bool = True
+    id: int = 0
+    """Its own; one that is made again under its name has another."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,11 @@ select current_setting('server_version_num')::int as version,
            -- managed servers give the right through a role of their own
            select from pg_roles g where g.rolname in ('rds_replication', 'rds_superuser', 'cloudsqlsuperuser')
              and pg_has_role(r.oid, g.oid, 'member')) as may_replicate,
-       has_database_privilege(current_database(), 'CREATE') as may_create
+       has_database_privilege(current_database(), 'CREATE') as may_create,
+       -- in megabytes, -1 for no limit
+       (select nullif(setting::bigint, -1) * 1048576 from pg_settings where name = 'max_slot_wal_keep_size')
+           as max_kept_bytes,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_transaction
 from pg_roles r where r.rolname = current_user
 """
 
@@ -124,6 +136,12 @@ select n.nspname::text as schema,
            select rn.nspname || '.' || rc.relname
            from pg_class rc join pg_namespace rn on rn.oid = rc.relnamespace
            where rc.oid = pg_partition_root(c.oid)) end as root,
+       -- A table's hidden columns are as old as itself. One that was made as a partition became one at that moment.
+       case when c.relispartition then (
+           select now.xid - ((now.xid - i.xmin::text::bigint) & 4294967295)
+           from pg_inherits i, pg_attribute a, (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint) now(xid)
+           where i.inhrelid = c.oid and a.attrelid = c.oid and a.attnum = -1
+             and i.xmin::text <> a.xmin::text) end as attached,
        coalesce(pk.columns, '{}') as primary_key,
        coalesce(not pk.immediate, false) as deferrable_key,
        coalesce(id.columns, '{}') as identity_key,
@@ -163,6 +181,7 @@ select p.pubname::text as name,
                           case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end],
                     null) as operations,
        pg_has_role(p.pubowner, 'USAGE') as owned,
+       p.oid::bigint as id,
        array(select array[n.nspname::text, c.relname::text]
              from pg_publication_rel r join pg_class c on c.oid = r.prrelid
              join pg_namespace n on n.oid = c.relnamespace where r.prpubid = p.oid) as tables,

@@ -2,17 +2,21 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import confluent_kafka
 import fastavro
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from afflux.clients.topics import QUIET
 from afflux.errors import KafkaError
 
 ANSWER_SECONDS = 10.0
+MOMENT = 0.2
+"""Seconds to wait for more where the end was reached once."""
+_STEP = b"IN_PROGRESS"
 _HEADER = 5
 """Bytes before the body: a zero, and the schema's id (the Confluent wire format)."""
 
@@ -29,6 +33,8 @@ class Notice:
         kind: STARTED, IN_PROGRESS, TABLE_SCAN_COMPLETED, COMPLETED, ABORTED and others.
         table: of TABLE_SCAN_COMPLETED, `schema.table`.
         status: of TABLE_SCAN_COMPLETED: SUCCEEDED, EMPTY, SQL_EXCEPTION, UNKNOWN_SCHEMA and others.
+        at: when the broker, or the connector, says it was written, in milliseconds since 1970.
+        more: what else it tells, by Debezium's names, such as `total_rows_scanned`.
     """
 
     offset: int
@@ -38,6 +44,8 @@ class Notice:
     kind: str
     table: str = ""
     status: str = ""
+    at: int = 0
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 class Notifications:
@@ -82,15 +90,56 @@ class Notifications:
         consumer = Consumer(self._settings, logger=QUIET)
         try:
             consumer.assign([TopicPartition(self._topic, 0, offset)])
-            return [notice for at, value in self._read(consumer) if (notice := self._notice(at, value)) is not None]
+            return [notice for message in self._read(consumer) if (notice := self._notice(message)) is not None]
         except confluent_kafka.KafkaException as error:
             raise KafkaError(f"{self._where} can't be read: {error.args[0].str()}", transient=True) from None
         finally:
             consumer.close()
 
-    def _read(self, consumer: Consumer) -> Iterator[tuple[int, bytes]]:
+    @contextmanager
+    def following(self, since: int, *, steps: bool) -> Iterator[Callable[[], Iterator[Notice]]]:
+        """Follow what is told from a time on.
+
+        Args:
+            since: the time, in milliseconds since 1970.
+            steps: whether the many are wanted, too, that tell how far a copy is.
+
+        Yields:
+            A function: each call gives what was told since the last one, up to now.
+
+        Raises:
+            KafkaError: the topic can't be read.
+            RegistryError: the registry does not answer.
+        """
+        consumer = Consumer(self._settings, logger=QUIET)
+        reached = False
+
+        def news() -> Iterator[Notice]:
+            nonlocal reached
+            for message in self._read(consumer, MOMENT if reached else ANSWER_SECONDS, ends=reached):
+                if steps or _STEP not in (message.value() or b""):
+                    notice = self._notice(message)
+                    if notice is not None:
+                        yield notice
+            reached = True
+
+        try:
+            (place,) = consumer.offsets_for_times([TopicPartition(self._topic, 0, since)], timeout=ANSWER_SECONDS)
+            if place.offset < 0:  # nothing was told since
+                place.offset = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)[1]
+            consumer.assign([place])
+            yield news
+        except confluent_kafka.KafkaException as error:
+            raise KafkaError(f"{self._where} can't be read: {error.args[0].str()}", transient=True) from None
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer, seconds: float = ANSWER_SECONDS, *, ends: bool = False) -> Iterator[Message]:
+        """Yield what there is up to the end; `ends`: that nothing comes means that the end is reached."""
         while True:
-            message = consumer.poll(ANSWER_SECONDS)
+            message = consumer.poll(seconds)
+            if message is None and ends:
+                return
             if message is None:
                 raise KafkaError(f"{self._where} can't be read to its end", transient=True)
             error = message.error()
@@ -98,9 +147,10 @@ class Notifications:
                 return
             if error is not None:
                 raise confluent_kafka.KafkaException(error)
-            yield message.offset() or 0, message.value() or b""
+            yield message
 
-    def _notice(self, offset: int, value: bytes) -> Notice | None:
+    def _notice(self, message: Message) -> Notice | None:
+        value = message.value() or b""
         if len(value) <= _HEADER or value[0]:
             return None
         number = int.from_bytes(value[1:_HEADER], "big")
@@ -112,11 +162,13 @@ class Notifications:
         told: Any = fastavro.schemaless_reader(io.BytesIO(value[_HEADER:]), self._schemas[number], None)
         more: Mapping[str, str] = told.get("additional_data") or {}
         return Notice(
-            offset=offset,
+            offset=message.offset() or 0,
             connector=more.get("connector_name", ""),
             id=told["id"],
             incremental=told["aggregate_type"] == "Incremental Snapshot",
             kind=told["type"],
             table=more.get("scanned_collection", ""),
             status=more.get("status", ""),
+            at=message.timestamp()[1],
+            more=more,
         )

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from afflux.clients.connect import Connect
+from afflux.clients.notifications import Notifications
 from afflux.clients.postgres import Login
 from afflux.clients.registry import Registry
 from afflux.clients.signals import Signals
 from afflux.clients.topics import Topics
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import signal_topic
+from afflux.topology.names import notification_topic, signal_topic
 from afflux.topology.secrets import resolve
 
 _SSL = ("sslmode", "sslrootcert")
@@ -22,6 +23,7 @@ class Servers:
     topics: Topics
     registry: Registry
     signals: Signals
+    notifications: Notifications
 
 
 def servers(topology: Topology) -> Servers:
@@ -29,11 +31,13 @@ def servers(topology: Topology) -> Servers:
     bootstrap = resolve(topology.kafka.bootstrap_servers)
     kafka = {key: resolve(value) for key, value in topology.kafka.properties.items()}
     registry = {key: resolve(value) for key, value in topology.registry.properties.items()}
+    schemas = Registry(resolve(topology.registry.url), registry)
     return Servers(
         connect=connect(topology),
         topics=Topics(bootstrap, kafka),
-        registry=Registry(resolve(topology.registry.url), registry),
+        registry=schemas,
         signals=Signals(bootstrap, kafka, signal_topic(topology)),
+        notifications=Notifications(bootstrap, kafka, notification_topic(topology), schemas.schema),
     )
 
 

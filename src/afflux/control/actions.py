@@ -1,5 +1,6 @@
 """What a plan can be made of: one class a kind of action, each plain data that says what, why and at what risk."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,33 +8,30 @@ from typing import ClassVar
 
 from afflux.clients.catalog import Publication
 from afflux.clients.topics import Topic
-from afflux.control.copies import Signal
-from afflux.topology.secrets import is_reference, is_secret_key
+from afflux.control.changes import Change, difference, publication_difference, topic_shape
+from afflux.control.copies import Signal, plain
 
 
 class Risk(StrEnum):
-    """What an action may be felt as."""
+    """What an action may be felt as, from least to worst."""
 
     NONE = "none"
     RESTART = "restart"
     """The connector pauses for seconds; nothing is lost."""
     SNAPSHOT = "snapshot"
     """Whole tables are read from the shard."""
-    LESS = "less"
-    """From now on changes of some table are not followed."""
+    REMOVAL = "removal"
+    """A shard's changes are not followed any more; its slot keeps them."""
+    DATA_LOSS = "data-loss"
+    """Changes are lost to the target: rows that are deleted meanwhile stay in it."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """One value that an action changes; None where there is none."""
-
-    key: str
-    old: str | None
-    new: str | None
+LEAVE = frozenset({Risk.REMOVAL, Risk.DATA_LOSS})
+"""Risks that are taken only with leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action:
+class _Action(ABC):
     """One step of a plan.
 
     Args:
@@ -54,13 +52,13 @@ class Action:
         """The action as a sentence says it, such as `create connector orders-shard0`."""
         return f"{self.kind.partition(' ')[0]} {self.object}"
 
+    @abstractmethod
     def changes(self) -> list[Change]:
         """Return what it changes, old against new, without secrets."""
-        return []
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateTopics(Action):
+class CreateTopics(_Action):
     """Make topics."""
 
     kind: ClassVar[str] = "create topics"
@@ -68,11 +66,11 @@ class CreateTopics(Action):
 
     def changes(self) -> list[Change]:
         """Return each topic, with how it is cut and its settings."""
-        return [Change(f"topic {topic.name}", None, _cut(topic)) for topic in self.topics]
+        return [Change(f"topic {topic.name}", None, topic_shape(topic)) for topic in self.topics]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetTopic(Action):
+class SetTopic(_Action):
     """Set some settings of a topic."""
 
     kind: ClassVar[str] = "set topic"
@@ -82,11 +80,11 @@ class SetTopic(Action):
 
     def changes(self) -> list[Change]:
         """Return the settings."""
-        return _difference({key: self.old[key] for key in self.new if key in self.old}, self.new)
+        return difference({key: self.old[key] for key in self.new if key in self.old}, self.new)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetPublication(Action):
+class SetPublication(_Action):
     """Make a publication, or set an existing one to these tables."""
 
     kind: ClassVar[str] = "set publication"
@@ -95,58 +93,56 @@ class SetPublication(Action):
 
     def changes(self) -> list[Change]:
         """Return the tables that come and go, and the options that change."""
-        before, after = self.old.tables if self.old else frozenset(), self.new.tables
-        tables = [
-            Change(f"{schema}.{name}", *(("published", None) if (schema, name) in before else (None, "published")))
-            for schema, name in sorted(before ^ after)
-        ]
-        return tables + _difference(_options(self.old), _options(self.new))
+        return publication_difference(self.old, self.new)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeSubjects(Action):
-    """Free subjects of the registry from its compatibility rules, those too that are still to come."""
+class SetCompatibility(_Action):
+    """Hold subjects of the registry to the topology's level, those too that are still to come."""
 
-    kind: ClassVar[str] = "free subjects"
-    rules: Mapping[str, str]
+    kind: ClassVar[str] = "set compatibility"
+    old: Mapping[str, str]
     """Subject -> the level that binds it."""
+    level: str
 
     def changes(self) -> list[Change]:
         """Return each subject's level."""
-        return [Change(f"compatibility of {subject}", level, "NONE") for subject, level in self.rules.items()]
+        return [Change(f"compatibility of {subject}", level, self.level) for subject, level in self.old.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateConnector(Action):
-    """Make a connector; its slot is new, so offsets that an older one left are removed first."""
+class CreateConnector(_Action):
+    """Make a connector."""
 
     kind: ClassVar[str] = "create connector"
     name: str
     config: Mapping[str, str]
     forget: bool
-    """Whether old offsets are removed: there is no slot, so they point to nothing."""
+    """Whether offsets that an older connector left are removed: there is no slot, so they point to nothing."""
 
     def changes(self) -> list[Change]:
         """Return its config."""
-        return _difference({}, self.config)
+        return difference({}, self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetConnector(Action):
+class SetConnector(_Action):
     """Give a connector another config."""
 
     kind: ClassVar[str] = "set connector"
     name: str
     old: Mapping[str, str]
     new: Mapping[str, str]
+    running: bool = True
+    """Whether it runs, so that the new config is tried at once."""
 
     def changes(self) -> list[Change]:
         """Return the properties that change."""
-        return _difference(self.old, self.new)
+        return difference(self.old, self.new)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoteTables(Action):
+class NoteTables(_Action):
     """Remember which tables a connector follows that others make."""
 
     kind: ClassVar[str] = "note tables"
@@ -157,11 +153,11 @@ class NoteTables(Action):
 
     def changes(self) -> list[Change]:
         """Return what was noted, and what will be."""
-        return _difference(self.old, self.new)
+        return difference(self.old, self.new)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartConnector(Action):
+class StartConnector(_Action):
     """Start a connector that was made and never started."""
 
     kind: ClassVar[str] = "start connector"
@@ -173,7 +169,7 @@ class StartConnector(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartConnector(Action):
+class RestartConnector(_Action):
     """Restart what failed of a connector."""
 
     kind: ClassVar[str] = "restart connector"
@@ -185,7 +181,33 @@ class RestartConnector(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyTables(Action):
+class DropSlot(_Action):
+    """Drop a slot that can't be read on, so that its connector begins anew with another one."""
+
+    kind: ClassVar[str] = "drop slot"
+    slot: str
+    connector: str
+    """Whose offsets lead nowhere without it."""
+
+    def changes(self) -> list[Change]:
+        """Return what goes."""
+        return [Change(f"slot {self.slot}", "there", None), Change(f"offsets of {self.connector}", "there", None)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveConnector(_Action):
+    """Stop and remove the connector of a shard that the topology does not name any more; its slot stays."""
+
+    kind: ClassVar[str] = "remove connector"
+    name: str
+
+    def changes(self) -> list[Change]:
+        """Return its state."""
+        return [Change("state", "there", None)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyTables(_Action):
     """Ask a running connector for the rows that tables new to it have already."""
 
     kind: ClassVar[str] = "copy tables"
@@ -194,30 +216,44 @@ class CopyTables(Action):
 
     def changes(self) -> list[Change]:
         """Return the tables."""
-        return [Change("rows of", None, table.replace("\\", "")) for table in self.signal.tables]
+        return [Change("rows of", None, plain(table)) for table in self.signal.tables]
 
 
-def _cut(topic: Topic) -> str:
-    replication = "the broker's" if topic.replication is None else str(topic.replication)
-    settings = [f"{key}={value}" for key, value in sorted(topic.config.items())]
-    return ", ".join([f"partitions={topic.partitions}", f"replication={replication}", *settings])
+Action = (
+    CreateTopics
+    | SetTopic
+    | SetPublication
+    | SetCompatibility
+    | CreateConnector
+    | SetConnector
+    | NoteTables
+    | StartConnector
+    | RestartConnector
+    | DropSlot
+    | RemoveConnector
+    | CopyTables
+)
+"""The kinds there are, all of them: who carries actions out is checked to know each."""
 
 
-def _options(publication: Publication | None) -> dict[str, str]:
-    if publication is None:
-        return {}
-    return {
-        "publish": ", ".join(sorted(publication.operations)),
-        "publish_via_partition_root": str(publication.via_root).lower(),
-        "filters": "yes" if publication.filtered else "none",
-    }
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A difference that `apply` leaves as it is, unless leave is given where that helps.
 
+    Args:
+        shard: whose; empty for what all shards share.
+        object: what it is about, such as `topic shard0.public.orders`.
+        reason: what differs, and why it is left.
+        hint: what to do about it.
+        risk: with leave for it, `apply` does it; NONE: it never does.
+        kind: of the action that is not taken.
+        changes: what it would change.
+    """
 
-def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
-    keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-    return [Change(key, _shown(key, old.get(key)), _shown(key, new.get(key))) for key in keys]
-
-
-def _shown(key: str, value: str | None) -> str | None:
-    """A secret that is a mere reference may be shown; one that somebody wrote out by hand may not."""
-    return "***" if value and is_secret_key(key) and not is_reference(value) else value
+    shard: str
+    object: str
+    reason: str
+    hint: str
+    risk: Risk = Risk.NONE
+    kind: str
+    changes: tuple[Change, ...] = ()

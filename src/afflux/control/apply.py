@@ -1,50 +1,40 @@
 """Run a plan: what all shards share first, then each shard's actions in order, the shards side by side.
 
-What fails stops its own shard and no other. Every action may be run again.
+Connectors that run and get another config come one after the other: the first alone, and the rest, some at a time,
+only once that one streams again. What fails stops its own shard and no other. Every action may be run again.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from threading import Event
+from typing import TypeVar
 
-from afflux.clients.connect import Connect, Connector
-from afflux.clients.postgres import session
-from afflux.clients.servers import Servers, login
+from afflux.clients.servers import Servers
 from afflux.control.actions import (
     Action,
     CopyTables,
     CreateConnector,
-    CreateTopics,
-    FreeSubjects,
-    NoteTables,
+    RemoveConnector,
     RestartConnector,
     SetConnector,
-    SetPublication,
-    SetTopic,
     StartConnector,
 )
-from afflux.control.neighbours import UNFINISHED
-from afflux.control.observe import WORKERS, look
+from afflux.control.carry import carry_out
+from afflux.control.follow import SETTLED, Progress, Watcher
+from afflux.control.observe import WORKERS
 from afflux.control.plan import Plan
-from afflux.control.status import ShardStatus, Verdict
-from afflux.control.world import Problem
-from afflux.errors import AffluxError, ConnectError
+from afflux.control.scans import Copying
+from afflux.control.status import Verdict
+from afflux.errors import AffluxError
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import shard_names
 
-Progress = Callable[[str, str], None]
-"""Told (shard, what is happening or happened), from several threads; the empty shard is the topology as a whole."""
-
-LOOK_SECONDS = 0.5
-"""Between two looks at a stream that is waited for."""
-FAILURE_SECONDS = 3.0
-"""How long Connect may go on showing a failure that a restart has overcome."""
-TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
-"""Verdicts on the way to a stream that are worth a line; others come and go while a connector starts."""
-SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
+PARALLEL = 4
+"""Connectors that restart at once."""
+_EARLIER = "an action before it failed"
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -54,8 +44,8 @@ class Outcome:
     action: Action
     error: str = ""
     hint: str = ""
-    skipped: bool = False
-    """Not tried, because an action before it failed."""
+    skipped: str = ""
+    """Why it was not tried."""
 
     @property
     def done(self) -> bool:
@@ -77,6 +67,16 @@ class _Made:
 
 
 @dataclass(frozen=True)
+class _Done:
+    """What became of one shard."""
+
+    shard: Shard
+    outcomes: list[Outcome]
+    flows: bool
+    """Whether its stream flows, as far as it was waited for."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of a plan.
 
@@ -85,147 +85,131 @@ class Run:
         to: its servers.
         wait: seconds for all shards to stream, counted from the last action; a first copy that takes longer goes on.
         progress: told of every action and wait.
+        parallel: connectors that restart at once.
     """
 
     topology: Topology
     to: Servers
     wait: float
     progress: Progress
-    stopped: Event = field(default_factory=Event, init=False)
+    parallel: int = PARALLEL
+    watcher: Watcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watcher", Watcher(self.topology, self.to, self.progress))
 
     def carry_out(self, plan: Plan) -> list[Outcome]:
-        """Carry a plan out, and wait until the shards that no problem keeps from it stream.
+        """Carry a plan out, and wait until the shards that no problem keeps from it stream and have their copies.
 
         Returns:
             What became of each action.
         """
-        shared = self._in_order(None, plan.of(""))
+        shared = self._in_order(plan.of(""))
         if not all(outcome.done for outcome in shared):
-            return [*shared, *_skipped(action for action in plan.actions if action.shard)]
-        blocked = {problem.shard for problem in plan.problems}
-        shards = [shard for shard in self.topology.shards if shard.name not in blocked]
-        with ThreadPoolExecutor(WORKERS) as pool:
+            return [*shared, *_skipped((a for a in plan.actions if a.shard), "what all shards share was not done")]
+        gone = self._in_order([action for action in plan.actions if isinstance(action, RemoveConnector)])
+        shards = [shard for shard in self.topology.shards if shard.name in plan.clear]
+        rolled = [shard for shard in shards if any(map(_restarts, plan.of(shard.name)))]
+        try:
+            done = self._at_once([shard for shard in shards if shard not in rolled], plan)
+            done += self._one_first(rolled, plan)
+        except BaseException:  # Ctrl-C above all: the threads are waited for, so they must not wait
+            self.watcher.stopped.set()
+            raise
+        outcomes = self._copied([*chain.from_iterable(each.outcomes for each in done)])
+        return [*shared, *gone, *outcomes]
+
+    def _at_once(self, shards: Sequence[Shard], plan: Plan) -> list[_Done]:
+        """Make shards side by side; then wait for all of them together."""
+        made = self._side_by_side(WORKERS, lambda shard: self._make(shard, plan.of(shard.name)), shards)
+        until = time.monotonic() + self.wait
+        return self._side_by_side(WORKERS, lambda one: self._follow(one, until), made)
+
+    def _one_first(self, shards: Sequence[Shard], plan: Plan) -> list[_Done]:
+        """Give running connectors their new config: the first one alone, the others once that one streams."""
+
+        def whole(shard: Shard) -> _Done:
+            return self._follow(self._make(shard, plan.of(shard.name)), time.monotonic() + self.wait)
+
+        first, rest = list(shards[:1]), list(shards[1:])
+        done = [whole(shard) for shard in first]
+        if self.wait and rest and not all(each.flows for each in done):
+            why = f"{first[0].name} does not stream with its new config"
+            self.progress("", f"{why}: the other {len(rest)} keep theirs")
+            return [*done, *(_Done(each, _skipped(plan.of(each.name), why), flows=False) for each in rest)]
+        return [*done, *self._side_by_side(self.parallel, whole, rest)]
+
+    def _side_by_side(self, most: int, do: Callable[[_T], _R], each: Sequence[_T]) -> list[_R]:
+        if not each:
+            return []
+        with ThreadPoolExecutor(most) as pool:
             try:
-                made = list(pool.map(lambda shard: self._make(shard, plan.of(shard.name)), shards))
-                until = time.monotonic() + self.wait
-                copied = list(pool.map(lambda done: self._follow(done, until), made))
-            except BaseException:  # Ctrl-C above all: the pool's threads are waited for, so they must not wait
-                self.stopped.set()
+                return list(pool.map(do, each))
+            except BaseException:
+                self.watcher.stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return [*shared, *(outcome for done in made for outcome in done.outcomes), *chain.from_iterable(copied)]
 
     def _make(self, shard: Shard, actions: tuple[Action, ...]) -> _Made:
         restarts = any(isinstance(action, SetConnector | RestartConnector) for action in actions)
         starts = any(isinstance(action, CreateConnector | StartConnector) for action in actions)
-        before = self._look(shard).reader if restarts else None
+        before = self.watcher.look(shard).reader if restarts else None
         copies = [action for action in actions if isinstance(action, CopyTables)]
-        outcomes = self._in_order(shard, [action for action in actions if action not in copies])
+        outcomes = self._in_order([action for action in actions if action not in copies])
         return _Made(shard, outcomes, copies, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
 
-    def _follow(self, made: _Made, until: float) -> list[Outcome]:
+    def _follow(self, made: _Made, until: float) -> _Done:
         """Wait for a shard's stream, and have its new tables copied."""
         if not all(outcome.done for outcome in made.outcomes):
-            return _skipped(made.copies)
-        status = self._await_stream(made, until)
+            return _Done(made.shard, [*made.outcomes, *_skipped(made.copies, _EARLIER)], flows=False)
+        status = self.watcher.stream(made.shard, until, old_reader=made.reader, settled=made.settled)
         stale = made.reader is not None and status.reader == made.reader
-        if stale or status.verdict not in {Verdict.STREAMING, Verdict.PAUSED}:
-            # A connector that still has its old tables would take the signal, and lose it on them.
-            return _skipped(made.copies)
-        return self._in_order(made.shard, made.copies)
+        flows = not stale and status.verdict in {Verdict.STREAMING, Verdict.PAUSED}
+        # A connector that still has its old tables would take the signal, and lose it on them.
+        copies = self._in_order(made.copies) if flows else _skipped(made.copies, "the stream does not flow yet")
+        return _Done(made.shard, [*made.outcomes, *copies], flows=flows)
 
-    def _in_order(self, shard: Shard | None, actions: Iterable[Action]) -> list[Outcome]:
+    def _copied(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Wait for the copies that were asked for; one that ended badly is an error."""
+        asked = {o.action.signal.id: o.action.shard for o in outcomes if o.done and isinstance(o.action, CopyTables)}
+        if not asked or not self.wait:
+            return outcomes
+        sent = self.to.signals.sent().signals
+        copying = {name: Copying(sent[name]) for name in asked}
+        try:
+            self.watcher.copies([*copying.values()], [*asked.values()], time.monotonic() + self.wait)
+        except AffluxError as error:
+            self.progress("", f"can't see how far the copies are: {error.message}")
+        return [_judged(outcome, copying) for outcome in outcomes]
+
+    def _in_order(self, actions: Iterable[Action]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         waiting = list(actions)
-        while waiting and not self.stopped.is_set():
+        while waiting and not self.watcher.stopped.is_set():
             action = waiting.pop(0)
             try:
-                self._do(shard, action)
+                carry_out(self.topology, self.to, action)
             except AffluxError as error:
                 self.progress(action.shard, f"can't {action.words}: {error.message}")
-                return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting)]
+                return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting, _EARLIER)]
             self.progress(action.shard, action.words)
             outcomes.append(Outcome(action))
-        return [*outcomes, *_skipped(waiting)]
-
-    def _do(self, shard: Shard | None, action: Action) -> None:
-        match action:
-            case CreateTopics(topics=topics):
-                self.to.topics.create(topics)
-            case SetTopic(topic=name, new=settings):
-                self.to.topics.configure(name, settings)
-            case FreeSubjects(rules=rules):
-                for subject in rules:
-                    self.to.registry.set_compatibility(subject, "NONE")
-            case SetPublication(old=old, new=new) if shard is not None:
-                with session(login(self.topology, shard)) as source:
-                    set_to = source.create_publication if old is None else source.set_publication
-                    set_to(new.name, sorted(new.tables))
-            case NoteTables(topic_prefix=prefix, name=name, new=new):
-                self.to.signals.note(prefix, connector=name, config=new)
-            case CopyTables(topic_prefix=prefix, signal=signal):
-                self.to.signals.snapshot(prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking)
-            case _:
-                _change_connector(self.to.connect, action)
-
-    def _await_stream(self, made: _Made, until: float) -> ShardStatus:
-        """Look again and again until the shard streams, has failed for good, or the time is over."""
-        told: Verdict | None = None
-        failing_since: float | None = None
-        while True:
-            status, now = self._look(made.shard), time.monotonic()
-            failing_since = (failing_since or now) if status.verdict is Verdict.FAILED else None
-            stale = made.reader is not None and status.reader == made.reader
-            failed = failing_since is not None and now - failing_since >= FAILURE_SECONDS
-            if now >= until or failed or (status.verdict in made.settled and not stale):
-                self.progress(made.shard.name, _words(status))
-                return status
-            if status.verdict is not told and not stale and status.verdict in TOLD:
-                told = status.verdict
-                self.progress(made.shard.name, _words(status))
-            if self.stopped.wait(LOOK_SECONDS):
-                return status
-
-    def _look(self, shard: Shard) -> ShardStatus:
-        connect = self.to.connect
-        connector: Connector | Problem | None
-        try:
-            connector = connect.status(shard_names(self.topology, shard).connector)
-        except ConnectError as error:
-            connector = Problem(shard.name, "Kafka Connect", error.message, error.hint)
-        return look(self.topology, shard, connect, connector)
+        return [*outcomes, *_skipped(waiting, "it was stopped")]
 
 
-def _change_connector(connect: Connect, action: Action) -> None:
-    match action:
-        case CreateConnector(name=name, config=config, forget=True):
-            connect.create_stopped(name, {**config, UNFINISHED: "true"})
-            _forget(connect, name)
-            connect.put_config(name, dict(config))
-            connect.change_state(name, "resume")
-        case CreateConnector(name=name, config=config) | SetConnector(name=name, new=config):
-            connect.put_config(name, dict(config))
-        case StartConnector(name=name):
-            connect.change_state(name, "resume")
-        case RestartConnector(name=name):
-            connect.restart(name)
-        case _:
-            raise NotImplementedError(action.kind)
+def _restarts(action: Action) -> bool:
+    return isinstance(action, SetConnector) and action.running
 
 
-def _forget(connect: Connect, name: str) -> None:
-    try:
-        connect.delete_offsets(name)
-    except ConnectError:
-        now = connect.status(name)
-        if now is None or now.state == "STOPPED":
-            raise
-        # Another process makes this connector at the same time, and has started it: it forgot them before that.
+def _skipped(actions: Iterable[Action], why: str) -> list[Outcome]:
+    return [Outcome(action, skipped=why) for action in actions]
 
 
-def _skipped(actions: Iterable[Action]) -> list[Outcome]:
-    return [Outcome(action, skipped=True) for action in actions]
-
-
-def _words(status: ShardStatus) -> str:
-    return f"{status.verdict}: {status.detail}" if status.detail else str(status.verdict)
+def _judged(outcome: Outcome, copying: Mapping[str, Copying]) -> Outcome:
+    action = outcome.action
+    if not isinstance(action, CopyTables) or action.signal.id not in copying:
+        return outcome
+    bad = [f"{t} ended with {s.status}" for t, s in copying[action.signal.id].scans.items() if s.ended and not s.good]
+    if not bad:
+        return outcome
+    return Outcome(action, ", ".join(bad), "Its worker's log says why; `connectors apply` copies it in another way.")

@@ -15,7 +15,7 @@ import structlog
 
 from afflux.clients.journal import Journal
 from afflux.clients.topics import Topic, Topics
-from afflux.control.actions import Change
+from afflux.control.changes import Change
 from afflux.errors import KafkaError
 from afflux.person import person
 from afflux.topology.model import Topology
@@ -86,18 +86,18 @@ class Audit:
     """
 
     def __init__(self, journal: Journal, by: str) -> None:
-        self._journal, self._by = journal, by
+        self._journal, self.by = journal, by
 
     def begin(self, deed: Deed) -> str:
         """Tell that something is about to be done; returns what `end` asks for."""
         number = uuid.uuid4().hex[:12]
-        self._tell(deed.shard, {"id": number, "at": _now(), "by": self._by, "state": "begun", **asdict(deed)})
+        self._tell(deed.shard, {"id": number, "at": _now(), "by": self.by, "state": "begun", **asdict(deed)})
         log.info("acting", **_fields(deed))
         return number
 
     def end(self, number: str, deed: Deed, error: str = "") -> None:
         """Tell that it is done, or why it failed."""
-        self._tell(deed.shard, {"id": number, "at": _now(), "by": self._by, "state": "ended", "error": error})
+        self._tell(deed.shard, {"id": number, "at": _now(), "by": self.by, "state": "ended", "error": error})
         if error:
             log.warning("failed", **_fields(deed), error=error)
         else:

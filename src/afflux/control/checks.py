@@ -4,13 +4,14 @@ Most of this would not be told by Debezium, or only after a task failed; and pub
 replica identity makes PostgreSQL refuse the application's own UPDATE and DELETE.
 """
 
+import dataclasses
 from collections.abc import Iterator
 
 from afflux.clients.catalog import Relation
 from afflux.control.desired import TABLES, Desired
 from afflux.control.world import Problem, ShardWorld
 from afflux.topology.model import Shard, Topology
-from afflux.topology.tables import is_exact, matches
+from afflux.topology.tables import is_exact, match, matches
 
 OLDEST = 130000
 """PostgreSQL 13, the first that publishes partitions as their root."""
@@ -23,7 +24,11 @@ def problems(topology: Topology, shard: Shard, world: ShardWorld, wanted: Desire
         *_slot(shard, world),
         *_publication(shard, world, wanted),
         *_patterns(topology, shard, world),
-        *(problem for table in wanted.tables for problem in _table(shard, table, world)),
+        *(
+            dataclasses.replace(problem, table=table.full_name)
+            for table in wanted.tables
+            for problem in _table(topology, shard, table, world)
+        ),
     ]
 
 
@@ -75,14 +80,6 @@ def _slot(shard: Shard, world: ShardWorld) -> Iterator[Problem]:
         yield Problem(
             shard.name, what, f"it is {kind}, not pgoutput's in {database}", "Choose another name: source.names.slot."
         )
-    if slot.wal_status == "lost":
-        yield Problem(
-            shard.name,
-            what,
-            "the server has removed the WAL that it stood on, so changes are missing",
-            f"`connectors remove {shard.name} --drop-slot --delete-offsets`, then `connectors apply`: it reads all"
-            " rows anew; rows that were deleted in between stay in the target.",
-        )
 
 
 def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[Problem]:
@@ -106,10 +103,13 @@ def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[P
         else f"CREATE PUBLICATION {name} FOR TABLE {tables} WITH (publish_via_partition_root = true);"
     )
     foreign = [t.full_name for t in wanted.tables if (t.schema, t.name) not in have and not t.owned]
+    for table in foreign:
+        message = f"role {role} does not own {table}, and only owners publish a table"
+        hint = f"Grant it the owner's role, or let an administrator run: {statement}"
+        yield Problem(shard.name, what, message, hint, table=table)
     if foreign:
-        message = f"role {role} does not own {', '.join(foreign)}, and only owners publish a table"
-        yield Problem(shard.name, what, message, f"Grant it the owner's role, or let an administrator run: {statement}")
-    elif publication is None and not world.server.may_create:
+        return
+    if publication is None and not world.server.may_create:
         grant = f"GRANT CREATE ON DATABASE {_quoted(world.server.database)} TO {_quoted(role)};"
         yield Problem(
             shard.name, what, f"role {role} may not make it", f"{grant} Or let an administrator run: {statement}"
@@ -149,7 +149,7 @@ def _patterns(topology: Topology, shard: Shard, world: ShardWorld) -> Iterator[P
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 
 
-def _table(shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem]:
+def _table(topology: Topology, shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem]:
     what, name = f"table {table.full_name}", _name(table)
     if not table.logged:
         yield Problem(shard.name, what, "it is unlogged, so it leaves no WAL", f"ALTER TABLE {name} SET LOGGED;")
@@ -170,10 +170,16 @@ def _table(shard: Shard, table: Relation, world: ShardWorld) -> Iterator[Problem
         )
     leaves = [leaf for leaf in world.relations if leaf.root == table.full_name and leaf.kind == "r"]
     for part in [table] if table.kind == "r" else [table, *leaves]:
-        yield from _identity(shard, part)
+        yield from _identity(shard, part, needs_key=_needs_key(topology, table))
 
 
-def _identity(shard: Shard, table: Relation) -> Iterator[Problem]:
+def _needs_key(topology: Topology, table: Relation) -> bool:
+    """Tell whether the target needs the source's key; what is only ever appended does not."""
+    declared = match(topology, table.full_name)
+    return declared is None or (declared.mode == "upsert" and not isinstance(declared.key, list))
+
+
+def _identity(shard: Shard, table: Relation, *, needs_key: bool) -> Iterator[Problem]:
     """Updates and deletes must say which row they mean, by the same columns as inserts do."""
     what, name = f"table {table.full_name}", _name(table)
     if table.identity == "n":
@@ -191,13 +197,20 @@ def _identity(shard: Shard, table: Relation) -> Iterator[Problem]:
             f"its replica identity is an index without the primary key's {outside}, so deletes would name wrong rows",
             f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT;",
         )
-    elif not table.primary_key and table.identity != "i":
+    elif not table.primary_key and table.identity != "i" and needs_key:
         yield Problem(
             shard.name,
             what,
-            "it has no primary key, and tables without a key are not in this version",
+            "it has no primary key, so no row of the target can be updated",
             f"ALTER TABLE {name} ADD PRIMARY KEY (...); or, with a unique index over NOT NULL columns,"
             f" ALTER TABLE {name} REPLICA IDENTITY USING INDEX ...;",
+        )
+    elif not table.primary_key and table.identity == "d":
+        yield Problem(
+            shard.name,
+            what,
+            "it has no primary key, so PostgreSQL refuses UPDATE and DELETE once it is published",
+            f"ALTER TABLE {name} REPLICA IDENTITY FULL;",
         )
     elif table.deferrable_key and table.identity == "d":
         yield Problem(

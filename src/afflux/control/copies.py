@@ -2,36 +2,44 @@
 
 A connector makes its first copy once, of the tables that it has then. For tables that come later Debezium copies by
 signal. That it was sent must be known after any death in between, so the connector's config holds the signal's id and
-tables, and the topic of signals, which is kept for good, says which ids were sent.
+tables, and the topic of signals, which is kept for good, says which ids were sent. A signal whose copy failed is
+followed by another one with the next number.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
+from afflux.clients.catalog import Relation
 from afflux.clients.connect import Connector
 from afflux.control.desired import Desired
 from afflux.control.settings import include_list, listed
+from afflux.control.status import failed
 from afflux.control.world import ShardWorld, World
 
 COPIES = "afflux.copies"
 """Property of ours in a connector's config: the signal's id, then regular expressions of tables."""
+COPIED = frozenset({"SUCCEEDED", "EMPTY"})
+"""Words of Debezium for a table that was copied; any other is a failure."""
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal that was not sent yet.
+    """A signal that is to be sent.
 
     Args:
         id: its own.
         tables: regular expressions, as in `table.include.list`.
-        blocking: whether changes wait meanwhile; Debezium can copy a table with generated columns in no other way
-            (observed: its incremental snapshot of one ends with an error that only the log tells).
+        blocking: whether changes wait meanwhile; Debezium can copy a table with generated columns or without a key
+            in no other way (observed: its incremental snapshot of one ends with an error that only the log tells).
     """
 
     id: str
     tables: tuple[str, ...]
     blocking: bool
+    where: str = ""
+    """Which rows; empty for all. A condition in chunks, a whole SELECT for a blocking copy."""
 
 
 def copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world: World) -> str:
@@ -39,33 +47,75 @@ def copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world:
 
     Args:
         existing: its connector, if there is one.
-        seen: the shard.
+        seen: the shard, whose slot can be read on.
         wanted: what it should have.
         world: what else was observed.
     """
+    if seen.slot is None and (existing is None or not existing.tasks or failed(existing)):
+        return ""  # its first copy is still to come, and will be of all tables
+    published = {
+        include_list([t]) for t in wanted.tables if seen.publication and (t.schema, t.name) in seen.publication.tables
+    }
+    # A table that left the publication has missed changes, whoever took it out. A connector that was removed will go
+    # on from its offsets, with the tables that it had then.
+    followed = set(listed(existing.config.get("table.include.list", ""))) if existing else published
+    before = followed & published if seen.publication else followed
     have = existing.config.get(COPIES, "") if existing else ""
-    if existing:
-        before = set(listed(existing.config.get("table.include.list", "")))
-    elif seen.slot and seen.publication:
-        # The connector was removed and will go on from its offsets, with the tables that it had then.
-        before = {include_list([t]) for t in wanted.tables if (t.schema, t.name) in seen.publication.tables}
-    else:
-        return ""
     added = set(listed(wanted.config["table.include.list"])) - before
-    if not added:
+    waiting = {table for signal in due(have, wanted, world) for table in signal.tables}
+    if added <= waiting:
         return have
-    waiting = {table for signal in unsent(have, wanted, world) for table in signal.tables}
     taken = {*world.signals, *listed(have)[:1]}
     new = next(name for n in count(1) if (name := f"{wanted.connector}-{n}") not in taken)
     return ",".join([new, *sorted(added | waiting)])
 
 
-def unsent(value: str, wanted: Desired, world: World) -> Iterator[Signal]:
-    """Yield the signals that a value of COPIES stands for and that were not sent."""
+def due(value: str, wanted: Desired, world: World) -> Iterator[Signal]:
+    """Yield the signals that a value of COPIES stands for and that are to be sent.
+
+    Those are the ones that were not sent yet, and for tables whose copy failed, one more: a blocking one, which is
+    the surer way.
+    """
     name, *tables = listed(value) or ("",)
     followed = set(listed(wanted.config["table.include.list"]))
-    generated = {include_list([table]) for table in wanted.tables if table.generated}
-    for signal, blocking in ((name, False), (f"{name}-blocking", True)):
-        of_kind = tuple(table for table in tables if table in followed and (table in generated) is blocking)
-        if of_kind and signal not in world.signals:
-            yield Signal(signal, of_kind, blocking)
+    whole = {include_list([table]) for table in wanted.tables if not goes_in_chunks(table)}
+    for first, blocking in ((name, False), (f"{name}-blocking", True)):
+        of_kind = tuple(table for table in tables if table in followed and (table in whole) is blocking)
+        last = last_sent(first, world.signals)
+        if of_kind and not last:
+            yield Signal(first, of_kind, blocking)
+        elif failed := tuple(
+            table for table in of_kind if _has_failed(table, world.scans.get(_attempt(first, last), {}))
+        ):
+            yield Signal(_attempt(first, last + 1), failed, blocking=True)
+
+
+def latest(value: str, signals: Container[str]) -> Iterator[str]:
+    """Yield the ids of the last signals that were sent for a value of COPIES."""
+    for name in listed(value)[:1]:
+        for first in (name, f"{name}-blocking"):
+            if last := last_sent(first, signals):
+                yield _attempt(first, last)
+
+
+def last_sent(first: str, signals: Container[str]) -> int:
+    """Return how often a signal was sent."""
+    return next(n for n in count() if _attempt(first, n + 1) not in signals)
+
+
+def _attempt(first: str, number: int) -> str:
+    return first if number <= 1 else f"{first}-{number}"
+
+
+def _has_failed(table: str, scans: Mapping[str, str]) -> bool:
+    return scans.get(plain(table), "SUCCEEDED") not in COPIED
+
+
+def plain(table: str) -> str:
+    """Return the `schema.table` that a regular expression of `include_list` stands for."""
+    return re.sub(r"\\(.)", r"\1", table, flags=re.DOTALL)
+
+
+def goes_in_chunks(table: Relation) -> bool:
+    """Tell whether Debezium can copy a table in chunks, beside its changes."""
+    return bool(table.primary_key or table.identity == "i") and not table.generated

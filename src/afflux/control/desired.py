@@ -1,6 +1,6 @@
 """What the topology wants: its topics, and of each shard the tables, publication, topics and connector (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from afflux.clients.catalog import Relation
@@ -12,6 +12,7 @@ from afflux.topology.tables import match
 
 TABLES = frozenset({"r", "p"})
 """Kinds of relation whose changes PostgreSQL can publish."""
+_NOTIFICATIONS_MS = 30 * 86_400_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,15 @@ class Desired:
         return tuple((table.schema, table.name) for table in self.tables)
 
 
-def desired(topology: Topology, shard: Shard, relations: Iterable[Relation], *, exact: bool) -> Desired:
+def desired(
+    topology: Topology,
+    shard: Shard,
+    relations: Iterable[Relation],
+    *,
+    exact: bool,
+    keep: Collection[str] = (),
+    without: Collection[str] = (),
+) -> Desired:
     """Return what a shard should have.
 
     Args:
@@ -39,9 +48,11 @@ def desired(topology: Topology, shard: Shard, relations: Iterable[Relation], *, 
         shard: one of its shards.
         relations: what the shard has that may be a table of the topology.
         exact: whether Connect has afflux's plugin.
+        keep: tables, `schema.table`, that are followed although the topology does not name them any more.
+        without: tables that can't be followed yet.
     """
     names = shard_names(topology, shard)
-    tables = captured(topology, shard, relations)
+    tables = captured(topology, shard, relations, keep=keep, without=without)
     one = topic_settings(topology)
     topics = [
         *(_table_topic(topology, shard, table) for table in tables),
@@ -58,26 +69,36 @@ def desired(topology: Topology, shard: Shard, relations: Iterable[Relation], *, 
     )
 
 
-def captured(topology: Topology, shard: Shard, relations: Iterable[Relation]) -> tuple[Relation, ...]:
+def captured(
+    topology: Topology,
+    shard: Shard,
+    relations: Iterable[Relation],
+    *,
+    keep: Collection[str] = (),
+    without: Collection[str] = (),
+) -> tuple[Relation, ...]:
     """Return the tables of a shard that its connector follows, by name.
 
     A partition whose topmost table is followed is left out: its changes come as that table's, and following it too
     would bring its rows twice in a snapshot.
     """
-    wanted = {r.full_name: r for r in relations if r.kind in TABLES and _is_wanted(topology, shard, r)}
-    return tuple(wanted[name] for name in sorted(wanted) if wanted[name].root not in wanted)
+    tables = {relation.full_name: relation for relation in relations if relation.kind in TABLES}
+    wanted = {name for name, table in tables.items() if name in keep or _is_wanted(topology, shard, table)}
+    return tuple(tables[name] for name in sorted(wanted.difference(without)) if tables[name].root not in wanted)
 
 
 def shared_topics(topology: Topology) -> dict[str, Topic]:
     """Return the topics that all shards share: signals to the connectors, and their notifications.
 
     Both have one partition, for their order means something. Signals are kept for good: by what was sent, a second
-    run knows what it need not send.
+    run knows what it need not send. Notifications stay long enough for the longest copy.
     """
-    settings = topic_settings(topology)
+    # When a copy was asked for and what was told of it since are compared: by one clock, the broker's.
+    settings = topic_settings(topology) | {"message.timestamp.type": "LogAppendTime"}
     signals = settings | {"retention.ms": "-1"}
     replication = topology.kafka.topics.replication
-    names = {signal_topic(topology): signals, notification_topic(topology): settings}
+    notifications = settings | {"retention.ms": str(_NOTIFICATIONS_MS)}
+    names = {signal_topic(topology): signals, notification_topic(topology): notifications}
     return {name: Topic(name, 1, replication, config) for name, config in names.items()}
 
 

@@ -4,7 +4,7 @@ Publication, topics and the rows of tables that come later stay afflux's. Which 
 can't stand in its config, which is not afflux's to write: it is a note in the topic of signals, which is kept for good.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from afflux.clients.connect import Connector
 from afflux.control.actions import Action, CopyTables, NoteTables, RestartConnector, Risk
@@ -48,7 +48,7 @@ def noting(shard: Shard, wanted: Desired, world: World, copied: str) -> Iterator
         yield _restart(shard, wanted, reason)
 
 
-def asking(shard: Shard, wanted: Desired, world: World, copies: list[CopyTables]) -> Iterator[Action]:
+def asking(shard: Shard, wanted: Desired, world: World, copies: Sequence[CopyTables]) -> Iterator[Action]:
     """Yield what asks for new tables' rows: nothing until the connector has them all.
 
     Whether its task has them already can't be seen, and one that has not would lose the signal. So it is restarted.
@@ -77,7 +77,7 @@ def said(topology: Topology, wanted: Desired, world: World) -> Iterator[str]:
         yield f"connector {name} differs from the topology in {', '.join(differ)}; {whose}"
 
 
-def _has(found: Connector, copies: list[CopyTables]) -> bool:
+def _has(found: Connector, copies: Sequence[CopyTables]) -> bool:
     follows = set(listed(found.config.get(_TABLES, "")))
     return all(follows.issuperset(copy.signal.tables) for copy in copies)
 

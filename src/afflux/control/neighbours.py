@@ -1,6 +1,7 @@
 """The other connectors of the cluster, and this shard's own as it was found (pure)."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from afflux.clients.connect import Connector
 from afflux.control.desired import Desired
@@ -14,6 +15,8 @@ UNFINISHED = "afflux.unfinished"
 A connector finds the offsets of an earlier one of its name. Where the slot is new they point to nothing and would
 stop it, but they can be deleted only once the new connector exists.
 """
+RESYNC = "resync"
+"""Its value while a shard's resynchronisation is prepared: only that may go on with it."""
 
 _FIXED = ("topic.prefix", "slot.name", "database.dbname")
 
@@ -23,8 +26,18 @@ def finished(connector: Connector | None) -> Connector | None:
     return None if connector is None or UNFINISHED in connector.config else connector
 
 
-def conflicts(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> Iterator[Problem]:
-    """Yield what others hold that a shard needs, and what can't be changed on its connector while it lives."""
+def conflicts(
+    shard: Shard, seen: ShardWorld, wanted: Desired, world: World, prefixes: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    """Yield what others hold that a shard needs, and what can't be changed on its connector while it lives.
+
+    Args:
+        shard: one of the topology's.
+        seen: what it has.
+        wanted: what it should have.
+        world: what else was observed.
+        prefixes: see `by_prefix`.
+    """
     found, what = world.connectors.get(wanted.connector), f"connector {wanted.connector}"
     existing = finished(found)
     if existing is None and seen.slot and seen.slot.active:
@@ -34,12 +47,12 @@ def conflicts(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> 
             f"{seen.slot.holder} reads it already",
             "Stop that reader, or choose another name: source.names.slot.",
         )
-    for other in world.connectors.values():
-        if other.name != wanted.connector and other.config.get("topic.prefix") == wanted.config["topic.prefix"]:
+    for other in prefixes.get(wanted.config["topic.prefix"], ()):
+        if other != wanted.connector:
             yield Problem(
                 shard.name,
                 what,
-                f"connector {other.name} has the topic prefix {wanted.config['topic.prefix']} already",
+                f"connector {other} has the topic prefix {wanted.config['topic.prefix']} already",
                 "Give each topology its own, such as `source: {names: {topic_prefix: '{name}.{shard}'}}`.",
             )
     owner = found.config.get(TOPOLOGY_MARK) if found else wanted.config[TOPOLOGY_MARK]
@@ -51,6 +64,13 @@ def conflicts(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> 
             "Remove it there, or choose another name: source.names.connector.",
         )
         return
+    if found and found.config.get(UNFINISHED) == RESYNC:
+        yield Problem(
+            shard.name,
+            what,
+            "a resynchronisation was begun and not ended",
+            f"`connectors resync {shard.name}` ends it; `afflux supervise` does so by itself.",
+        )
     if existing is None:
         return
     for key in _FIXED:
@@ -61,23 +81,21 @@ def conflicts(shard: Shard, seen: ShardWorld, wanted: Desired, world: World) -> 
                 f"its {key} can't change from {existing.config.get(key)} to {wanted.config[key]} while it lives",
                 f"`connectors remove {shard.name}`, then `connectors apply`.",
             )
-    if wanted.connector in world.orphans:
-        yield Problem(
-            shard.name,
-            f"slot {wanted.slot}",
-            "it is gone, and with it the changes since the connector last read",
-            f"`connectors remove {shard.name} --delete-offsets`, then `connectors apply`: it reads all rows anew;"
-            " rows that were deleted in between stay in the target.",
-        )
 
 
-def strays(topology: Topology, world: World) -> Iterator[str]:
-    """Yield a note for each connector of a shard that the topology does not name any more."""
+def by_prefix(connectors: Iterable[Connector]) -> dict[str, list[str]]:
+    """Return topic prefix -> the connectors that have it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for connector in connectors:
+        if prefix := connector.config.get("topic.prefix"):
+            found[prefix].append(connector.name)
+    return found
+
+
+def strays(topology: Topology, connectors: Iterable[Connector]) -> Iterator[tuple[str, Connector]]:
+    """Yield (shard, connector) of this topology's connectors whose shard it does not name any more."""
     shards = {shard.name for shard in topology.shards}
-    for connector in world.connectors.values():
+    for connector in connectors:
         shard = connector.config.get(SHARD_MARK, "")
         if connector.config.get(TOPOLOGY_MARK) == topology.name and shard not in shards:
-            yield (
-                f"connector {connector.name} still reads shard {shard}, which the topology does not name any more:"
-                f" `connectors remove {shard}`"
-            )
+            yield shard, connector

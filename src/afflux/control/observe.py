@@ -1,24 +1,24 @@
 """Ask the servers: in parallel, within bounds, and a shard that does not answer is one row of the answer."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.registry import Registry
-from afflux.clients.servers import Servers, connect, login
-from afflux.clients.signals import Sent
+from afflux.clients.servers import Servers, login
+from afflux.clients.signals import Ledger
+from afflux.control.copies import COPIES, latest
 from afflux.control.desired import desired, shared_topics, subjects
-from afflux.control.settings import PLUGIN, check_settings
-from afflux.control.status import Seen, ShardStatus, judge
+from afflux.control.scans import Copying, hear_all
+from afflux.control.settings import PLUGIN, TOPOLOGY_MARK, check_settings
+from afflux.control.targets import targets
 from afflux.control.world import Problem, ShardWorld, World
-from afflux.errors import ConnectError, ServerError, SourceError
+from afflux.errors import ConnectError, ServerError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names, signal_topic
 
-WORKERS = 12
+WORKERS = 16
 """Requests on their way at once."""
 NEEDED = {
     "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
@@ -26,120 +26,105 @@ NEEDED = {
 }
 
 
-def observe(topology: Topology, to: Servers) -> World:
+def observe(topology: Topology, to: Servers, *, only: Collection[str] | None = None) -> World:
     """Ask for everything that a plan depends on.
 
     Args:
         topology: as loaded.
         to: its servers.
+        only: the names of the shards to ask; None for all.
 
     Raises:
         UsageError: `source.config` can't be combined with what afflux promises.
         ServerError: Connect, the broker or the registry does not answer, or Connect lacks a plugin.
     """
     check_settings(topology)
+    meant = [shard for shard in topology.shards if only is None or shard.name in only]
     with ThreadPoolExecutor(WORKERS) as pool:
-        asked = {shard.name: pool.submit(_shard, topology, shard) for shard in topology.shards}
         plugins = pool.submit(to.connect.plugins)
+        targeted = pool.submit(targets, topology)
+        known = pool.submit(to.connect.connectors)
         installed = plugins.result()
         _require(to.connect, installed)
+        before = known.result()
+        asked = {shard.name: pool.submit(_shard, topology, to, shard, before) for shard in meant}
         shards = {name: answer.result() for name, answer in asked.items()}
         # Last, so that a slot which was seen to be read has its connector here, if that is one of ours.
         connectors = to.connect.connectors()
         own = set(shared_topics(topology))
         wanted = set(own)
-        for shard in topology.shards:
+        for shard in meant:
             seen = shards[shard.name]
             if isinstance(seen, ShardWorld):
                 wanted |= desired(topology, shard, seen.relations, exact=False).topics.keys()
-        slotless = [s for s in topology.shards if isinstance(w := shards[s.name], ShardWorld) and w.slot is None]
-        orphans = [name for name in pool.map(partial(_orphan, topology, to.connect, connectors), slotless) if name]
         described = pool.submit(to.topics.describe, wanted)
         rules = _rules(to.registry, wanted - own, pool)
         topics = described.result()
-        sent = to.signals.sent() if signal_topic(topology) in topics else Sent()
+        ledger = to.signals.sent() if signal_topic(topology) in topics else Ledger()
+        signals = ledger.signals
+        configs = [c.config for c in connectors.values() if c.config.get(TOPOLOGY_MARK) == topology.name]
+        last = [
+            name for config in [*configs, *ledger.notes.values()] for name in latest(config.get(COPIES, ""), signals)
+        ]
+        copying = unfinished(to, [Copying(signals[name]) for name in last])
         return World(
             shards=shards,
             plugin=installed.get(PLUGIN, ""),
             connectors=connectors,
-            orphans=frozenset(orphans),
             topics=topics,
             rules=rules,
-            signals=frozenset(sent.ids),
-            notes=sent.notes,
+            signals=signals,
+            notes=ledger.notes,
+            scans={
+                each.sent.id: {table: scan.status for table, scan in each.scans.items() if scan.ended}
+                for each in copying
+            },
+            targets=targeted.result(),
         )
 
 
-def status(topology: Topology) -> list[ShardStatus]:
-    """Say of each shard of a topology what its stream is doing; asks Connect and the shards, and changes nothing."""
-    cluster = connect(topology)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        try:
-            connectors: dict[str, Connector] | Problem = cluster.connectors()
-        except ConnectError as error:
-            connectors = Problem("", "Kafka Connect", error.message, error.hint)
-
-        def one(shard: Shard) -> ShardStatus:
-            name = shard_names(topology, shard).connector
-            known = connectors if isinstance(connectors, Problem) else connectors.get(name)
-            return look(topology, shard, cluster, known)
-
-        return list(pool.map(one, topology.shards))
-
-
-def look(topology: Topology, shard: Shard, connect: Connect, connector: Connector | Problem | None) -> ShardStatus:
-    """Look at one shard's stream.
+def unfinished(to: Servers, copying: Iterable[Copying], *, steps: bool = False) -> list[Copying]:
+    """Ask what has become of copies that are not known to have come to a good end.
 
     Args:
-        topology: as loaded.
-        shard: one of its shards.
-        connect: where its connector is.
-        connector: what Connect says of it.
+        to: the topology's servers.
+        copying: signals' copies, of which nothing was told yet.
+        steps: whether it matters how far those are that go on.
+
+    Returns:
+        Those of them whose signals were not noted as ended.
     """
-    names, at = shard_names(topology, shard), login(topology, shard)
-    seen = Seen(connector)
-    try:
-        with session(at) as source:
-            slot = source.slot(names.slot)
-            offsets: tuple[dict[str, Any], ...] = ()
-            if isinstance(connector, Connector) and not (slot and slot.active):
-                offsets = tuple(connect.offsets(names.connector) or ())
-                slot = source.slot(names.slot)  # it may have come before the offsets did
-            seen = Seen(connector, slot, source.publication(names.publication), offsets=offsets)
-    except ServerError as error:
-        seen = Seen(connector, problem=_away(at, error))
-    return judge(shard.name, (names.connector, names.slot, names.publication), seen)
+    waiting = [each for each in copying if not each.sent.ended]
+    if waiting:
+        since = min(each.sent.at for each in waiting)
+        with to.notifications.following(since, steps=steps) as news:
+            hear_all(waiting, news())
+    return waiting
 
 
-def _shard(topology: Topology, shard: Shard) -> ShardWorld | Problem:
-    names, at = shard_names(topology, shard), login(topology, shard)
-    try:
-        with session(at) as source:
-            return ShardWorld(
-                server=source.server(),
-                relations=tuple(source.relations()),
-                publication=source.publication(names.publication),
-                slot=source.slot(names.slot),
-            )
-    except ServerError as error:
-        return _away(at, error)
-
-
-def _orphan(topology: Topology, connect: Connect, connectors: Container[str], shard: Shard) -> str:
-    """The name of a shard's connector if it has read something and its slot is gone, else nothing."""
-    names = shard_names(topology, shard)
-    if names.connector not in connectors or not connect.offsets(names.connector):
-        return ""
-    try:
-        with session(login(topology, shard)) as source:
-            gone = source.slot(names.slot) is None  # asked again: it may have come just before the offsets did
-    except SourceError:
-        return ""  # it answered a moment ago; what it needs now will be told by what is tried next
-    return names.connector if gone else ""
-
-
-def _away(at: Login, error: ServerError) -> Problem:
+def away(at: Login, error: ServerError) -> Problem:
+    """Say that a shard could not be asked."""
     return Problem(at.shard, f"server {at.address}", error.message.removeprefix(f"{at.where}: "), error.hint)
+
+
+def _shard(topology: Topology, to: Servers, shard: Shard, connectors: Mapping[str, Connector]) -> ShardWorld | Problem:
+    names, at = shard_names(topology, shard), login(topology, shard)
+    try:
+        with session(at) as source:
+            server, relations = source.server(), tuple(source.relations())
+            # Who makes them makes the publication first, and who removes them drops the slot first.
+            slot, publication = source.slot(names.slot), source.publication(names.publication)
+            slot = source.slot(names.slot) if slot and publication is None else slot
+            offsets: tuple[Mapping[str, object], ...] = ()
+            if names.connector in connectors and not (slot and slot.active):
+                offsets = tuple(to.connect.offsets(names.connector) or ())
+                if slot is None and offsets:
+                    slot = source.slot(names.slot)  # it may have come just before the offsets did
+            return ShardWorld(server, relations, publication, slot, offsets)
+    except ConnectError:
+        raise
+    except ServerError as error:
+        return away(at, error)
 
 
 def _require(connect: Connect, installed: Iterable[str]) -> None:
@@ -153,6 +138,7 @@ def _require(connect: Connect, installed: Iterable[str]) -> None:
 
 def _rules(registry: Registry, topics: Iterable[str], pool: ThreadPoolExecutor) -> dict[str, str]:
     """Subject -> level, of those subjects that are held to one, or will be once they exist."""
+    general = registry.compatibility()
     names = sorted(subjects(topics))
-    levels = zip(names, pool.map(registry.compatibility, names), strict=True)
-    return {subject: level for subject, level in levels if level != "NONE"}
+    levels = zip(names, pool.map(registry.bound_to, names), strict=True)
+    return {subject: level or general for subject, level in levels if (level or general) != "NONE"}

@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.servers import connect as connect_of
 from afflux.clients.servers import login
-from afflux.control.apply import Progress
+from afflux.control.follow import Progress
 from afflux.control.observe import WORKERS
 from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
-from afflux.errors import ConnectError, ServerError, UsageError
+from afflux.control.stopping import must_stop
+from afflux.errors import ServerError, UsageError
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
 from afflux.topology.secrets import resolve
-
-STOP_SECONDS = 30.0
-"""How long a connector may take to stop its tasks."""
 
 
 @dataclass(frozen=True)
@@ -158,13 +154,7 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
     try:
         if target.exists:
             # Stopped first, so that nobody reads the slot any more when this returns.
-            stopped = _stop(connect, target.connector)
-            if extent.offsets and not stopped:
-                raise ConnectError(
-                    f"connector {target.connector} did not stop in {STOP_SECONDS:g} s",
-                    hint="Try again.",
-                    transient=True,
-                )
+            must_stop(connect, target.connector)
             if extent.offsets:
                 connect.delete_offsets(target.connector)
                 done(f"offsets of {target.connector}")
@@ -180,23 +170,6 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
         tell(target.shard, error.message)
         return Removal(target.shard, tuple(removed), _kept(target, extent), error.message, error.hint)
     return Removal(target.shard, tuple(removed), _kept(target, extent))
-
-
-def _stop(connect: Connect, name: str) -> bool:
-    """Stop a connector, wait for its tasks to go, and return whether they did."""
-    connect.change_state(name, "stop")
-
-    def runs() -> bool:
-        now = connect.status(name)
-        return now is not None and (now.state != "STOPPED" or bool(now.tasks))
-
-    patient = Retrying(
-        retry=retry_if_result(bool),
-        stop=stop_after_delay(STOP_SECONDS),
-        wait=wait_fixed(0.3),
-        retry_error_callback=lambda _: True,
-    )
-    return not patient(runs)
 
 
 def _kept(target: _Target, extent: Extent) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ Connect's RUNNING is not health: it was seen while the slot was held by another 
 and while the publication was broken for good. Only the slot tells that somebody reads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from afflux.clients.catalog import Publication, Slot
 from afflux.clients.connect import Connector, first_reason
+from afflux.control.standing import in_first_copy, lost
 from afflux.control.world import Problem
 
 
@@ -61,6 +63,8 @@ class ShardStatus:
     publication: str = ""
     tables: tuple[str, ...] = ()
     """What the publication publishes, as `schema.table`."""
+    copying: tuple[str, ...] = ()
+    """Tables that came later and whose rows are being copied, as `schema.table`, with how far that is."""
 
     @property
     def good(self) -> bool:
@@ -81,7 +85,7 @@ class Seen:
     publication: Publication | None = None
     problem: Problem | None = None
     """Why the shard could not be asked."""
-    offsets: tuple[dict[str, Any], ...] = ()
+    offsets: tuple[Mapping[str, Any], ...] = ()
     """Where the connector stands; asked for only while its slot is not read."""
 
 
@@ -125,32 +129,25 @@ def _verdict(shard: str, seen: Seen) -> _Answer:
         return Verdict.UNREACHABLE, seen.problem.message, seen.problem.hint
     if connector is None:
         return Verdict.MISSING, "there is no connector", "`connectors apply` makes it."
-    lost = _lost(seen)
-    if lost:
-        return Verdict.LOST, lost, _anew(shard)
+    if gap := lost(seen.slot, seen.publication, seen.offsets):
+        return Verdict.LOST, gap, _anew(shard)
     return _flow(shard, connector, seen)
 
 
 def _anew(shard: str) -> str:
-    return f"`connectors remove {shard} --drop-slot --delete-offsets`, then `connectors apply`: all rows come anew."
-
-
-def _lost(seen: Seen) -> str:
-    if seen.slot is None:
-        return "the slot is gone" if seen.offsets else ""
-    return "the server has removed the WAL that the slot stood on" if seen.slot.wal_status == "lost" else ""
+    return f"`connectors resync {shard}` reads all rows anew, and has the sinks remove what was deleted meanwhile."
 
 
 def _flow(shard: str, connector: Connector, seen: Seen) -> _Answer:
+    if connector.state == "STOPPED" and seen.slot is None:
+        return Verdict.STARTING, "it was made and never started", "`connectors apply` starts it."
     if connector.state in {"PAUSED", "STOPPED"}:
         return Verdict.PAUSED, f"it is {connector.state.lower()}", ""
-    if seen.slot and not seen.publication:
-        return Verdict.STUCK, "the publication is gone, so the slot can't be read", "`connectors apply` makes it."
     if seen.slot and seen.slot.active:
         return Verdict.STREAMING, "", ""
     if seen.slot is None or not connector.tasks or connector.tasks[0].state != "RUNNING":
         return Verdict.STARTING, "", ""
-    if all(offset.get("snapshot") and not offset.get("snapshot_completed") for offset in seen.offsets):
+    if all(in_first_copy(offset) for offset in seen.offsets):
         return Verdict.SNAPSHOT, "the first copy is being made", ""
     hint = (
         "Perhaps the shard was restarted a moment ago; its worker's log says why. Where that says that a publication"

@@ -111,13 +111,6 @@ def test_a_view_is_no_table() -> None:
     assert problem.message == "it is a view, which has no changes to follow"
 
 
-def test_a_lost_slot_is_told() -> None:
-    of = topology()
-    lost = dataclasses.replace(slot(of, of.shards[0]), wal_status="lost")
-    (problem,) = found(of, table(), slot=lost)
-    assert "--drop-slot --delete-offsets" in problem.hint
-
-
 def test_a_slot_of_another_plugin_is_not_taken() -> None:
     of = topology()
     other = dataclasses.replace(slot(of, of.shards[0]), plugin="wal2json")

@@ -23,7 +23,7 @@ STREAMED = ({"lsn": 7},)
         (Verdict.SNAPSHOT, {"slot": IDLE, "offsets": COPYING}),
         (Verdict.SNAPSHOT, {"slot": IDLE}),
         (Verdict.STUCK, {"slot": IDLE, "offsets": STREAMED}),
-        (Verdict.STUCK, {"slot": READ, "publication": None}),
+        (Verdict.LOST, {"slot": READ, "publication": None}),
         (Verdict.STARTING, {"slot": None}),
         (Verdict.LOST, {"slot": None, "offsets": STREAMED}),
         (Verdict.LOST, {"slot": LOST, "offsets": STREAMED}),

@@ -1,25 +1,32 @@
 """Made-up worlds, and what an action would do to one."""
 
 import dataclasses
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
 from afflux.clients.catalog import Publication, Relation, Server, Slot
 from afflux.clients.connect import Connector, Task
+from afflux.clients.signals import Sent
 from afflux.control.actions import (
     Action,
     CopyTables,
     CreateConnector,
     CreateTopics,
-    FreeSubjects,
+    DropSlot,
     NoteTables,
+    RemoveConnector,
     RestartConnector,
+    Risk,
+    SetCompatibility,
     SetConnector,
     SetPublication,
     SetTopic,
     StartConnector,
 )
 from afflux.control.desired import desired
+from afflux.control.neighbours import UNFINISHED
+from afflux.control.plan import Plan, make_plan
 from afflux.control.world import ShardWorld, World
 from afflux.topology.load import loads
 from afflux.topology.model import Shard, Topology
@@ -56,6 +63,7 @@ SERVER = Server(
     role="cdc",
     may_replicate=True,
     may_create=True,
+    oldest_transaction=200,
 )
 
 
@@ -93,10 +101,12 @@ def after(of: Topology, seen: World, action: Action) -> World:
         case SetTopic(topic=name, new=settings):
             config = {**topics[name].config, **settings}
             changed = {"topics": topics | {name: dataclasses.replace(topics[name], config=config)}}
-        case FreeSubjects(rules=rules):
-            changed = {"rules": {subject: level for subject, level in seen.rules.items() if subject not in rules}}
+        case SetCompatibility(old=old, level=level):
+            changed = {"rules": {**seen.rules, **dict.fromkeys(old, level)}}
         case CopyTables(signal=signal):
-            changed = {"signals": seen.signals | {signal.id}}
+            changed = {"signals": {**seen.signals, signal.id: Sent(signal.id)}}
+        case RemoveConnector(name=name):
+            changed = {"connectors": {each: of for each, of in seen.connectors.items() if each != name}}
         case NoteTables(name=name, new=new):
             changed = {"notes": {**seen.notes, name: new}}
         case SetPublication(new=publication):
@@ -109,6 +119,11 @@ def after(of: Topology, seen: World, action: Action) -> World:
 def _after_connect(of: Topology, seen: World, action: Action) -> dict[str, Any]:
     connectors = dict(seen.connectors)
     match action:
+        case DropSlot(connector=name):
+            if name not in connectors:
+                return {"shards": _with(seen, action.shard, slot=None, offsets=())}
+            connectors[name] = connector(name, {**connectors[name].config, UNFINISHED: "true"}, "STOPPED")
+            return {"connectors": connectors, "shards": _with(seen, action.shard, slot=None, offsets=())}
         case CreateConnector(name=name, config=config):
             connectors[name] = connector(name, dict(config))
         case SetConnector(name=name, new=config):
@@ -119,7 +134,7 @@ def _after_connect(of: Topology, seen: World, action: Action) -> dict[str, Any]:
     if connectors[name].state != "RUNNING":
         return {"connectors": connectors}
     shard = next(shard for shard in of.shards if shard.name == action.shard)
-    return {"connectors": connectors, "shards": _with(seen, action.shard, slot=slot(of, shard))}
+    return {"connectors": connectors, "shards": _with(seen, action.shard, slot=slot(of, shard), offsets=())}
 
 
 def connector(name: str, config: dict[str, str], state: str = "RUNNING", trace: str = "") -> Connector:
@@ -138,3 +153,17 @@ def published(of: Topology, shard: Shard, *tables: Relation) -> Publication:
 
 def _with(seen: World, shard: str, **parts: Any) -> dict[str, Any]:
     return {**seen.shards, shard: dataclasses.replace(seen.shards[shard], **parts)}
+
+
+def carry_out(of: Topology, seen: World, plan: Plan) -> World:
+    for action in plan.actions:
+        seen = after(of, seen, action)
+    return seen
+
+
+def deaths(of: Topology, seen: World, leave: Collection[Risk] = ()) -> Iterator[tuple[Plan, World]]:
+    """What was carried out, and the world it left, for each action after which a run may die."""
+    plan = make_plan(of, seen, leave=leave)
+    for at in range(len(plan.actions) + 1):
+        part = dataclasses.replace(plan, actions=plan.actions[:at])
+        yield part, carry_out(of, seen, part)
