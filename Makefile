@@ -36,6 +36,8 @@ check: lint ## lint, types, unit and contract tests: under a minute
 	@$(BIN)/pytest -q -m "not stack" tests/unit tests/contract
 
 test: setup lint ## everything, on the real stack
+	@echo "==> promtool, for the tests of alert rules"
+	@$(BIN)/python tests/promtool.py
 	@echo "==> all tests"
 	@$(BIN)/pytest -q
 

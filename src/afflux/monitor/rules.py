@@ -1,11 +1,6 @@
-"""The alerts as files for Prometheus and Alertmanager (pure).
-
-`python -m afflux.monitor.rules FOLDER` writes those of a topology without wishes of its own, which the chart packs.
-"""
+"""The alerts as files for Prometheus and Alertmanager (pure)."""
 
 import re
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -82,16 +77,4 @@ def _rule(kind: Kind, rule: Rule, runbooks: str) -> dict[str, Any]:
 
 
 def _yaml(data: Any) -> str:
-    return "# Written by `python -m afflux.monitor.rules`; change the alerts there.\n" + yaml.safe_dump(
-        data, sort_keys=False, width=1000
-    )
-
-
-def main(folder: Path) -> None:
-    """Write the files."""
-    (folder / "afflux.rules.yaml").write_text(prometheus(DEFAULT))
-    (folder / "alertmanager.yaml").write_text(alertmanager())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    return "# Written by afflux, from src/afflux/monitor/alerts.\n" + yaml.safe_dump(data, sort_keys=False, width=1000)

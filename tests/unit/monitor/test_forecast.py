@@ -19,7 +19,7 @@ def past_of(points: list[Point]) -> list[Point]:
     history = History()
     for point in points:
         history.add(point)
-    return list(history.points)
+    return history.points
 
 
 def foretold(load: str, reader: str, seed: int) -> tuple[Forecast, float] | None:
@@ -117,9 +117,9 @@ def test_a_clock_or_wal_that_went_back_begins_anew() -> None:
     history = History()
     for point in (Point(0, 0, 0), Point(10, 100, 0), Point(20, 50, 0)):
         history.add(point)
-    assert list(history.points) == [Point(20, 50, 0)]
+    assert history.points == [Point(20, 50, 0)]
     history.add(Point(15, 60, 0))
-    assert list(history.points) == [Point(15, 60, 0)]
+    assert history.points == [Point(15, 60, 0)]
 
 
 def test_the_past_is_an_hour() -> None:
