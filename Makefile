@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check fuzz lint format lock clean
+.PHONY: help setup demo test chaos check fuzz lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,7 +54,16 @@ format: $(STAMP) ## format and mend what ruff can mend
 lock: $(STAMP) ## renew requirements.lock, and connectors/jvm.lock (the JVM parts)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra delta --extra duckdb --extra mysql pyproject.toml -o images/afflux/requirements.lock
 	@$(BIN)/python -m afflux.stack.lock
+
+images: setup ## build the container images; LOCAL=1 pulls nothing and makes their bases from packages
+	@$(BIN)/python images/build.py $(if $(LOCAL),--local)
+
+containers: images ## images and compose.yaml tried end to end, and the integration tests on containers (needs Docker)
+	@$(BIN)/pytest tests/compose/suite.py
+	@$(BIN)/pytest --stack=containers $(or $(ONLY),tests/integration)
 
 clean: ## stop the stack and remove what was made here
 	@test ! -x $(BIN)/afflux || { $(BIN)/afflux demo --down; $(BIN)/afflux stack down --purge; } || true

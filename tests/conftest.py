@@ -21,6 +21,10 @@ settings.register_profile("fuzz", max_examples=500, print_blob=True, **_CALM)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stack", choices=["local", "containers"], default="local", help="what the real stack runs as")
+
+
 @pytest.fixture(scope="session")
 def warehouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server of its own, from the wheel: the stack's warehouse without the rest of the stack."""

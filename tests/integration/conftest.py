@@ -2,6 +2,7 @@
 
 Tests keep apart by names of their own: tables, topologies and connectors named after the test.
 `AFFLUX_TEST_STATE=/tmp/mine` keeps a stack from one run to the next, for quick turns while writing tests.
+`--stack=containers` runs its parts as containers; tests of the local stack itself, which kill processes, are left out.
 """
 
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from afflux.stack import Addresses, Stack
+from containers import containers
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +28,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def addresses(stack: Stack) -> Addresses:
-    return stack.addresses()
+def addresses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    if request.config.getoption("--stack") == "containers":
+        with containers(tmp_path_factory.mktemp("containers"), shards=3) as running:
+            yield running
+    else:
+        yield request.getfixturevalue("stack").addresses()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--stack") == "containers":
+        local = [item for item in items if {"stack", "own"} & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=local)
+        items[:] = [item for item in items if item not in local]
