@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from afflux import __version__, logs
-from afflux.cli import connectors, dead_letters, demo, positions, run, schema, stack, status, tables
+from afflux.cli import audit, connectors, dead_letters, demo, positions, run, schema, stack, status, supervise, tables
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.add_typer(positions.app, name="positions")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command(name="status")(status.status)
 app.command(name="run")(run.run)
+app.command(name="supervise")(supervise.supervise)
+app.command(name="audit")(audit.audit)
 app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
 

@@ -77,12 +77,11 @@ class Lease:
 
     def holder(self) -> str:
         """Ask the broker for the name of the member that has the partition; empty where it does not say."""
+        admin = AdminClient(self._common, logger=QUIET)  # has to outlive its request
         try:
-            asked = AdminClient(self._common, logger=QUIET).describe_consumer_groups(
-                [self._group], request_timeout=REQUEST_SECONDS
-            )
-            members = asked[self._group].result().members
-        except confluent_kafka.KafkaException:
+            asked = admin.describe_consumer_groups([self._group], request_timeout=REQUEST_SECONDS)
+            members = asked[self._group].result(2 * REQUEST_SECONDS).members
+        except (confluent_kafka.KafkaException, TimeoutError):
             return ""
         return next((str(m.client_id) for m in members if m.assignment and m.assignment.topic_partitions), "")
 

@@ -10,9 +10,10 @@ from afflux.clients.connect import Connector
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login
 from afflux.control.observe import WORKERS
+from afflux.control.standing import lost
 from afflux.control.status import Seen, ShardStatus, judge
 from afflux.control.world import Problem
-from afflux.errors import ServerError
+from afflux.errors import ServerError, SourceError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import ShardNames, shard_names
 
@@ -23,20 +24,26 @@ class Look:
 
     Attributes:
         names: what the shard's things are called.
+        role: that Debezium and afflux log in as.
         status: what its stream is doing.
         connector: as Connect knows it; None where there is none.
         server: the shard's PostgreSQL; None while it can't be asked.
         slot: its slot; None where there is none, or while the server can't be asked.
+        publication: its publication; likewise.
+        offsets: where its connector stands; asked for only while the slot is not read.
         away: why the shard can't be asked.
         beats: the end of its topic of heartbeats; None where there is none.
         marks: the end of its topic of messages; likewise.
     """
 
     names: ShardNames
+    role: str
     status: ShardStatus
     connector: Connector | None = None
     server: Server | None = None
     slot: Slot | None = None
+    publication: Publication | None = None
+    offsets: tuple[Mapping[str, Any], ...] = ()
     away: Problem | None = None
     beats: int | None = None
     marks: int | None = None
@@ -78,6 +85,22 @@ def decodable(topology: Topology, shard: Shard) -> str:
         return ""
 
 
+def overrun(topology: Topology, shard: Shard, to: Servers) -> str:
+    """Ask whether a slot, read by whomever, has left the shard's own connector behind.
+
+    Returns:
+        Why changes are missing; empty where none are, or it can't be told now.
+    """
+    names = shard_names(topology, shard)
+    try:
+        with session(login(topology, shard)) as source:
+            slot = source.slot(names.slot)
+        offsets = to.connect.offsets(names.connector) or ()  # later than the slot: a good connector is not behind it
+    except ServerError:
+        return ""
+    return lost(slot, Publication(names.publication), offsets) if slot else ""
+
+
 def _look(topology: Topology, shard: Shard, to: Servers, connectors: Mapping[str, Connector]) -> Look:
     names, at = shard_names(topology, shard), login(topology, shard)
     connector = connectors.get(names.connector)
@@ -85,7 +108,7 @@ def _look(topology: Topology, shard: Shard, to: Servers, connectors: Mapping[str
     slot: Slot | None = None
     publication: Publication | None = None
     away: Problem | None = None
-    offsets: tuple[dict[str, Any], ...] = ()
+    offsets: tuple[Mapping[str, Any], ...] = ()
     try:
         with session(at) as source:
             server, slot = source.server(), source.slot(names.slot)
@@ -93,14 +116,17 @@ def _look(topology: Topology, shard: Shard, to: Servers, connectors: Mapping[str
                 offsets = tuple(to.connect.offsets(names.connector) or ())
                 slot = source.slot(names.slot)  # it may have come before the offsets did
             publication = source.publication(names.publication)
-    except ServerError as error:
-        server, slot = None, None
+    except SourceError as error:
+        server, slot, publication = None, None, None
         away = Problem(shard.name, f"server {at.address}", error.message.removeprefix(f"{at.where}: "), error.hint)
     seen = Seen(connector, slot, publication, problem=away, offsets=offsets)
     status = judge(shard.name, (names.connector, names.slot, names.publication), seen)
-    return Look(names, status, connector, server, slot, away)
+    return Look(names, at.user, status, connector, server, slot, publication, offsets, away)
 
 
 def _with_ends(look: Look, ends: Mapping[tuple[str, int], int]) -> Look:
-    beats, marks = ends.get((look.names.heartbeat_topic, 0)), ends.get((look.names.message_topic, 0))
-    return replace(look, beats=beats, marks=marks)
+    def end(topic: str) -> int | None:
+        found = [offset for (name, _), offset in ends.items() if name == topic]
+        return sum(found) if found else None
+
+    return replace(look, beats=end(look.names.heartbeat_topic), marks=end(look.names.message_topic))

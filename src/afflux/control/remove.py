@@ -27,6 +27,8 @@ class Extent:
     slot: bool = False
     publication: bool = False
     offsets: bool = False
+    forget: bool = False
+    """Also where the shard does not answer: what is left there is only told."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from afflux.clients.catalog import Relation
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
 from afflux.control.announce import announce
-from afflux.control.apply import Progress
 from afflux.control.desired import captured
-from afflux.control.observe import WORKERS, status
+from afflux.control.follow import Progress
+from afflux.control.look import status
+from afflux.control.observe import WORKERS
 from afflux.control.settings import include_list
 from afflux.control.status import ShardStatus, Verdict
 from afflux.errors import AffluxError, ConnectError, UsageError

@@ -19,6 +19,12 @@ ROWS = Counter("afflux_sink_rows_total", "Rows written or deleted, after folding
 DEAD_LETTERS = Counter(
     "afflux_sink_dead_letters_total", "Events that became dead letters.", ["kind"], registry=REGISTRY
 )
+COMPLETED = Counter(
+    "afflux_sink_completed_rows_total",
+    "Rows that came without large unchanged values which the target had not, completed by the shard's row.",
+    ["shard"],
+    registry=REGISTRY,
+)
 STOPPED = Gauge(
     "afflux_sink_stopped_topics", "Topics that are not read on until a person resumes them.", registry=REGISTRY
 )

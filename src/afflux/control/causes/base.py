@@ -26,12 +26,16 @@ class Evidence:
         away: why the shard can't be asked.
         problems: what keeps the shard from being set up as the topology says.
         drift: what differs from the topology and will be mended, in words.
+        held: what differs from the topology and waits for a person, in words.
         ever_read: whether a connector has ever sent anything of this shard.
         since: how long the stream has been doing what it does.
         silent: since when no heartbeat has arrived, in seconds from now.
         patience: how long no heartbeat may arrive; infinite where there are none.
         mute: since when no heartbeat has come through the slot, though it was written in the shard.
         taken: whether somebody else confirms the slot, or reads it instead of the process that heartbeats came by.
+        behind: why the slot can't bring all changes since the connector last read, though it is there.
+        gap: why changes are known to be missing, though the stream flows.
+        republished: whether the publication is another one than the connector began with.
         unreadable: what the server said when it was asked to decode from the slot; empty: it can, or was not asked.
     """
 
@@ -44,12 +48,16 @@ class Evidence:
     away: Problem | None = None
     problems: tuple[Problem, ...] = ()
     drift: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     ever_read: bool = False
     since: float = 0.0
     silent: float = 0.0
     patience: float = 30.0
     mute: float = 0.0
     taken: bool = False
+    behind: str = ""
+    gap: str = ""
+    republished: bool = False
     unreadable: str = ""
 
     @property
@@ -64,6 +72,11 @@ class Evidence:
     def failed(self) -> bool:
         """Whether Connect has given up."""
         return self.status.verdict is Verdict.FAILED
+
+    @property
+    def late(self) -> bool:
+        """Whether the slot is read, and heartbeats have been missing for longer than they may."""
+        return self.status.verdict is Verdict.STREAMING and self.silent >= self.patience
 
     def says(self, *patterns: str) -> str:
         """Give the first thing that the trace, or the shard's refusal, says and one of some expressions finds."""
@@ -95,11 +108,13 @@ class Pace:
         first: seconds before the second try; each further pause is twice as long.
         most: the longest pause, in seconds.
         tries: how many before a person is asked to look; it is tried on, at the longest pause.
+        after: seconds before the first try, in which it may come right by itself.
     """
 
     first: float = 5.0
     most: float = 300.0
     tries: int = 6
+    after: float = 0.0
 
 
 SOON = Pace()
@@ -124,6 +139,7 @@ class Cause:
         hint: what a person can do; may hold {shard}, {connector}, {slot}, {publication}, {role} and {reader}.
         mended: tells that the cause is gone while its failure is still shown, so that a restart helps.
         pace: how often it is tried.
+        begun: whether a person's word is there already, so that it is gone on with.
     """
 
     name: str
@@ -134,6 +150,7 @@ class Cause:
     hint: str
     mended: Callable[[Evidence], bool] = never
     pace: Pace = SOON
+    begun: bool = False
 
 
 @dataclass(frozen=True)

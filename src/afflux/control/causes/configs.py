@@ -15,7 +15,9 @@ _WRONG = (
 
 
 def _changed(evidence: Evidence) -> str:
-    return f"{evidence.drift[0]}: it is not as the topology says" if evidence.failed and evidence.drift else ""
+    if not evidence.drift or not (evidence.failed or evidence.late):
+        return ""
+    return f"{evidence.drift[0]}: it is not as the topology says"
 
 
 def _wrong(evidence: Evidence) -> str:
@@ -24,7 +26,7 @@ def _wrong(evidence: Evidence) -> str:
 
 CHANGED = Cause(
     name="changed by hand",
-    means="The task fails, and something of the shard is not as the topology says.",
+    means="The task fails, or nothing of it arrives, and something of the shard is not as the topology says.",
     seen_by="`connectors plan` has something to do for the shard.",
     fits=_changed,
     remedy=Remedy.MEND,

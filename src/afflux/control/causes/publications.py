@@ -2,6 +2,10 @@
 
 from afflux.control.causes.base import Cause, Evidence, Remedy
 
+SKIPPING = 180000
+"""From PostgreSQL 18 on, changes that are made while a publication is missing are left out in silence (observed);
+before, the slot can't be read any more."""
+
 _MISSING = r"Publication autocreation is disabled, please create one"
 
 
@@ -12,6 +16,13 @@ def _missing(evidence: Evidence) -> str:
     if there:
         return "the publication was missing" if evidence.says(_MISSING) else ""
     return f"publication {evidence.names.publication} is missing, or publishes nothing"
+
+
+def _skipped(evidence: Evidence) -> str:
+    skips = evidence.server is not None and evidence.server.version >= SKIPPING
+    if not (skips and evidence.republished):
+        return ""
+    return f"publication {evidence.names.publication} is not the one that the connector began with"
 
 
 def _broken(evidence: Evidence) -> str:
@@ -37,4 +48,13 @@ MISSING = Cause(
     remedy=Remedy.MEND,
     hint="`connectors apply` makes it, where the role may.",
     mended=lambda evidence: bool(evidence.status.tables),
+)
+REPLACED = Cause(
+    name="publication replaced",
+    means="The publication was dropped and made again while its slot stayed: from PostgreSQL 18 on, what was changed in"
+    " between is left out, and nothing tells so.",
+    seen_by="The publication has another id than when the connector began; the control topic remembers it.",
+    fits=_skipped,
+    remedy=Remedy.RESYNCHRONISE,
+    hint="`connectors resync {shard}` reads all rows anew, and has the sinks remove those that were deleted meanwhile.",
 )

@@ -31,6 +31,7 @@ TOO_LARGE = Cause(
     remedy=Remedy.MEND,
     hint="Raise `kafka.topics.max_message_bytes` in the topology above the size in the message (and the broker's"
     " `message.max.bytes` and `replica.fetch.max.bytes`, if they are lower). The waiting row then comes.",
+    mended=lambda evidence: not evidence.drift,
     pace=SLOWLY,
 )
 VALUE = Cause(

@@ -1,9 +1,11 @@
 """The slot: gone, out of date, unreadable, or in somebody else's hands."""
 
 from afflux.control.causes.base import Cause, Evidence, Remedy
+from afflux.control.neighbours import RESYNC, UNFINISHED
 from afflux.control.status import Verdict
 
 _BEHIND = r"trying to read change stream starting at [\s\S]*? no longer available on the server"
+_LATER = "the slot begins after the position that the connector has reached"
 _ANEW = (
     "`connectors resync {shard}` makes the slot anew, reads all rows, and has the sinks remove those that were"
     " deleted meanwhile"
@@ -13,8 +15,12 @@ _ANEW = (
 def _gone(evidence: Evidence) -> str:
     if evidence.server is None or evidence.slot is not None:
         return ""
-    was = evidence.status.verdict is Verdict.LOST or evidence.ever_read
-    return f"slot {evidence.names.slot} is gone, and with it the changes since it was last read" if was else ""
+    if evidence.connector is None:
+        lost = evidence.ever_read
+    else:
+        # One that is made anew has no slot yet either; it has no position to go on from.
+        lost = evidence.status.verdict is Verdict.LOST or bool(evidence.says(_BEHIND))
+    return f"slot {evidence.names.slot} is gone, and with it the changes since it was last read" if lost else ""
 
 
 def _invalidated(evidence: Evidence) -> str:
@@ -25,16 +31,20 @@ def _invalidated(evidence: Evidence) -> str:
     return f"the server has invalidated slot {slot.name} ({why}): the WAL that it stood on is gone"
 
 
-def _replaced(evidence: Evidence) -> str:
-    behind = evidence.slot is not None and not evidence.drift and evidence.says(_BEHIND)
-    return f"slot {evidence.names.slot} begins after the position that the connector has reached" if behind else ""
+def _moved(evidence: Evidence) -> str:
+    if evidence.slot is None or evidence.drift:
+        return ""
+    return evidence.behind or evidence.gap or (_LATER if evidence.says(_BEHIND) else "")
+
+
+def _begun(evidence: Evidence) -> str:
+    config = evidence.connector.config if evidence.connector else {}
+    return "its resynchronisation was begun and cut off" if config.get(UNFINISHED) == RESYNC else ""
 
 
 def _taken(evidence: Evidence) -> str:
     slot = evidence.slot
-    if slot is None or not slot.active or not evidence.taken or evidence.silent < evidence.patience:
-        return ""
-    if evidence.status.verdict is not Verdict.STREAMING:
+    if slot is None or not (evidence.late and evidence.taken):
         return ""
     return f"{_reader(evidence)} reads slot {slot.name}, and nothing of it arrives"
 
@@ -58,16 +68,19 @@ INVALIDATED = Cause(
 GONE = Cause(
     name="slot gone",
     means="Somebody has dropped the slot of a shard that was read before.",
-    seen_by="There is no slot, and the connector has offsets, or its heartbeats are in Kafka.",
+    seen_by="There is no slot, and the connector has a position, or, where there is no connector, its heartbeats are in"
+    " Kafka.",
     fits=_gone,
     remedy=Remedy.RESYNCHRONISE,
     hint=f"{_ANEW}.",
 )
-REPLACED = Cause(
-    name="slot replaced",
-    means="Somebody has dropped the slot and made another one of its name: the changes in between are in neither.",
-    seen_by="The task's trace says that its position is no longer available, and there is a slot.",
-    fits=_replaced,
+MOVED = Cause(
+    name="slot moved on",
+    means="Somebody else has read from the slot, or made it anew under its name: what it passed over is missing here."
+    " A connector that runs goes on behind the gap as if nothing had been.",
+    seen_by="The slot is confirmed further than the connector's stored position, or the task's trace says that its"
+    " position is no longer available. The control topic remembers it.",
+    fits=_moved,
     remedy=Remedy.RESYNCHRONISE,
     hint=f"{_ANEW}.",
 )
@@ -80,4 +93,13 @@ IN_USE = Cause(
     remedy=Remedy.WAIT,
     hint="Find out who that is, and stop it: what it reads may be missing here. Where its connection is dead,"
     " `select pg_terminate_backend({reader});` on the shard frees the slot. The connector goes on by itself.",
+)
+CUT_OFF = Cause(
+    name="resynchronisation cut off",
+    means="Whoever resynchronised the shard did not get to the end; nothing of it flows.",
+    seen_by="The mark in the connector's config.",
+    fits=_begun,
+    remedy=Remedy.RESYNCHRONISE,
+    hint="`connectors resync {shard}` ends it.",
+    begun=True,
 )

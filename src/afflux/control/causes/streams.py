@@ -10,12 +10,11 @@ STARTING_SECONDS = 300.0
 
 
 def _silent(evidence: Evidence) -> str:
-    late = evidence.status.verdict is Verdict.STREAMING and evidence.silent >= evidence.patience
-    return f"the slot is read, and no heartbeat has arrived for {evidence.silent:.0f} s" if late else ""
+    return f"the slot is read, and no heartbeat has arrived for {evidence.silent:.0f} s" if evidence.late else ""
 
 
 def _mute(evidence: Evidence) -> str:
-    late = evidence.status.verdict is Verdict.STREAMING and evidence.mute >= evidence.patience
+    late = evidence.status.verdict is Verdict.STREAMING and evidence.mute >= 4 * evidence.patience
     return f"heartbeats arrive, and none has come through the slot for {evidence.mute:.0f} s" if late else ""
 
 
@@ -55,8 +54,9 @@ SILENT = Cause(
     " its way.",
     seen_by="The slot is active, and no heartbeat arrives.",
     fits=_silent,
-    remedy=Remedy.WAIT,
+    remedy=Remedy.RESTART,
     hint="The log of {worker} says why. Connect gives up by itself when the broker refuses for too long.",
+    pace=Pace(first=300.0, most=1800.0, tries=3, after=300.0),
 )
 MUTE = Cause(
     name="heartbeats do not come through",

@@ -16,6 +16,7 @@ from afflux.control.causes.base import Cause, Evidence, Finding, Remedy
 
 CAUSES: tuple[Cause, ...] = (
     # What the servers show now says more than what a task said when it failed.
+    slots.CUT_OFF,
     slots.INVALIDATED,
     slots.GONE,
     servers.WAL_LEVEL,
@@ -26,6 +27,7 @@ CAUSES: tuple[Cause, ...] = (
     workers.DELETED,
     workers.GONE,
     publications.WAS_GONE,
+    publications.REPLACED,
     publications.MISSING,
     slots.IN_USE,
     # What the task said; the most special first.
@@ -36,13 +38,14 @@ CAUSES: tuple[Cause, ...] = (
     workers.MEMORY,
     workers.TOPIC,
     configs.CHANGED,
-    slots.REPLACED,
+    slots.MOVED,
     registry.AWAY,
     configs.WRONG,
     workers.BROKER,
     # What is left.
     tables.TABLE,
     tables.SHARD,
+    tables.HELD,
     streams.FAILED,
     streams.STUCK,
     streams.SILENT,

@@ -24,3 +24,11 @@ SHARD = Cause(
     remedy=Remedy.ASK,
     hint="{remark}",
 )
+HELD = Cause(
+    name="change held back",
+    means="The topology asks for something that takes tables away, which only a person does.",
+    seen_by="What `connectors plan` would do to the shard, and its risk.",
+    fits=lambda evidence: next(iter(evidence.held), ""),
+    remedy=Remedy.ASK,
+    hint="`connectors apply` does it.",
+)

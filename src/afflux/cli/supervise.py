@@ -1,0 +1,93 @@
+"""`afflux supervise`: the control daemon."""
+
+import dataclasses
+import signal
+from collections.abc import Sequence
+from typing import Annotated
+
+import structlog
+import typer
+
+from afflux import logs
+from afflux.cli.desk import say
+from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
+from afflux.cli.show import show_data, show_table
+from afflux.control.rows import Row
+from afflux.control.supervise import Supervisor
+from afflux.monitor.health import HealthServer
+from afflux.topology.watch import Watched
+
+log = structlog.get_logger()
+
+
+def supervise(
+    topology: TopologyOption = DEFAULT_TOPOLOGY,
+    once: Annotated[
+        bool, typer.Option("--once", help="Heal what can be healed now, print every shard, and leave (for cron).")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="With --once: seconds for all shards to stream.")] = 120.0,
+    resynchronise: Annotated[
+        bool,
+        typer.Option(
+            "--resynchronise",
+            envvar="AFFLUX_RESYNCHRONISE",
+            help="Read a shard anew by itself when its slot was lost; without it a person is asked.",
+        ),
+    ] = False,
+    host: Annotated[str, typer.Option(help="Where /livez, /readyz and /metrics are answered.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Keep connectors as the topology says and heal what fails, until stopped.
+
+    Looks at every shard every ten seconds: a new shard of the topology, or of its directory, is set up; a failed task is
+    treated by its cause (docs/supervise.md lists them); what could lose something waits for a person and says so. Run
+    two for safety: one acts, the other takes over. The topology is reread every 10 s and on SIGHUP; SIGTERM finishes
+    the deed under way and leaves.
+
+    Exit code with --once: 0 every shard streams (or makes its first copy, or was paused by somebody), or another
+    supervisor acts; 1 some shard does not.
+    """
+    logs.configure(log_level)
+    follows = Watched(topology)
+    supervisor = Supervisor(follows.load(), follows=follows, resynchronise=resynchronise)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGHUP, lambda *_: supervisor.reread())
+    if once:
+        rows = supervisor.once(wait)
+        _show(rows, output)
+        if not rows:
+            say(f"another supervisor acts: {supervisor.leader() or 'the broker does not say which'}")
+        raise typer.Exit(0 if all(row.well for row in rows) else 1)
+    health = HealthServer(host, port, supervisor.alive, supervisor.ready, started=supervisor.started)
+    health.start()
+    log.info("running", health=f"http://{host}:{health.port}")
+    try:
+        supervisor.run()
+    finally:
+        health.stop()
+    log.info("stopped")
+
+
+def _show(rows: Sequence[Row], output: Output) -> None:
+    if output is not Output.TABLE:
+        show_data([dataclasses.asdict(row) for row in rows], output)
+        return
+    show_table(
+        [
+            {
+                "shard": row.shard,
+                "stream": row.stream,
+                "cause": row.cause,
+                "doing": row.doing,
+                "tries": row.tries or "",
+                "detail": row.detail,
+            }
+            for row in rows
+        ]
+    )
+    for row in rows:
+        if not row.well and row.hint:
+            say(f"{row.shard}: {row.hint}")

@@ -1,0 +1,34 @@
+"""Which shards are meant: names and patterns against those that there are (pure)."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from afflux.errors import UsageError
+
+
+def choose(patterns: Collection[str], known: Iterable[str], *, what: str = "shard") -> list[str]:
+    """Return the names that are meant, in the order in which they are known.
+
+    Args:
+        patterns: names; `*` stands for any characters, `?` for one, `[ab]` for one of some.
+        known: the names that there are.
+        what: what they are names of, for messages.
+
+    Raises:
+        UsageError: a pattern is for none of them.
+    """
+    names = list(known)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            near = get_close_matches(pattern, names, n=1)
+            raise UsageError(
+                f"there is no {what} {pattern!r}",
+                hint=f"Did you mean {near[0]}?" if near else f"There are {_listed(names)}.",
+            )
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _listed(names: Collection[str], most: int = 10) -> str:
+    shown = ", ".join(sorted(names)[:most]) or "none"
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
