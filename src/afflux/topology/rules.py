@@ -153,6 +153,12 @@ def _guard(topology: Topology) -> Iterator[Broken]:
             values = f"{getattr(later, key)}", f"{getattr(earlier, key)}"
             fault = f"source.guard.{name}.{key} {values[0]} comes before {before}'s {values[1]}"
             yield (*path, name), f"{fault}; the order is warn, page, last_resort"
+    if guard.last_resort and guard.disk is None:
+        fault = "source.guard.last_resort saves a disk, and source.guard.disk does not say how large it is"
+        yield (
+            (*path, "last_resort"),
+            f"{fault}; max_slot_wal_keep_size needs no help, for the server keeps it by itself",
+        )
     if guard.last_resort and isinstance(topology.source.shards, list) and guard.last_resort.shards != "all":
         names = {shard.name for shard in topology.source.shards}
         for place, shard in enumerate(guard.last_resort.shards):

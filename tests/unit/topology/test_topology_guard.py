@@ -32,8 +32,9 @@ def test_the_last_resort_is_for_the_named_shards_alone() -> None:
     [
         ({"page": {"within": "13h"}}, r"source.guard.page.within 13h comes before warn's 12h"),
         ({"warn": {"used": 90}}, r"source.guard.page.used 80 comes before warn's 90"),
-        ({"last_resort": {"shards": "all", "used": 10}}, r"last_resort.used 10 comes before page's 80"),
-        ({"last_resort": {"shards": ["shard9"]}}, r"there is no shard 'shard9'"),
+        ({"last_resort": {"shards": "all"}}, r"source.guard.last_resort saves a disk, and source.guard.disk does not"),
+        ({"disk": "1GiB", "last_resort": {"shards": "all", "used": 10}}, r"last_resort.used 10 comes before page's 80"),
+        ({"disk": "1GiB", "last_resort": {"shards": ["shard9"]}}, r"there is no shard 'shard9'"),
         ({"last_resort": {}}, r"key 'shards' is missing in source.guard.last_resort"),
         ({"disk": "100GB"}, r"source.guard.disk must be a size such as 512MiB"),
         ({"warn": {"within": "forever"}}, r"source.guard.warn.within must be a time such as 7d"),
