@@ -3,18 +3,18 @@
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.servers import connect as connect_of
 from afflux.clients.servers import login
+from afflux.control.choose import choose
 from afflux.control.follow import Progress
 from afflux.control.observe import WORKERS
 from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.control.stopping import must_stop
-from afflux.errors import ServerError, UsageError
+from afflux.errors import ServerError, SourceError, UsageError
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
 from afflux.topology.secrets import resolve
@@ -59,7 +59,7 @@ def removable(topology: Topology, shards: Collection[str] | None) -> list[str]:
 
     Args:
         topology: as loaded.
-        shards: their names; None for all, also those with a connector that the topology does not name any more.
+        shards: their names, or patterns; None for all, also those with a connector that the topology does not name any more.
 
     Raises:
         UsageError: there is no such shard, neither in the topology nor as a connector of it.
@@ -75,7 +75,8 @@ def remove(
 
     Args:
         topology: as loaded.
-        shards: their names; None for all, also those with a connector that the topology does not name any more.
+        shards: their names, or patterns; None for all, also those with a connector that the topology does not name
+            any more.
         extent: what is taken away with the connectors.
         progress: told of every step, from several threads.
 
@@ -111,15 +112,7 @@ def _targets(topology: Topology, connect: Connect, shards: Collection[str] | Non
         shard_name = connector.config.get(SHARD_MARK, "")
         if _is_own(connector, topology) and shard_name not in found:
             found[shard_name] = _stray(shard_name, connector)
-    wanted = list(found) if shards is None else list(dict.fromkeys(shards))
-    for name in wanted:
-        if name not in found:
-            near = get_close_matches(name, found, n=1)
-            raise UsageError(
-                f"there is no shard {name!r}, neither in the topology nor as a connector of it",
-                hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(found)}.",
-            )
-    return [found[name] for name in wanted]
+    return [found[name] for name in (found if shards is None else choose(shards, found))]
 
 
 def _is_own(connector: Connector | None, topology: Topology) -> bool:
@@ -148,32 +141,49 @@ def _stray(shard: str, connector: Connector) -> _Target:
 
 def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -> Removal:
     removed: list[str] = []
+    gone: list[str] = []  # also what was not there
 
-    def done(what: str) -> None:
-        removed.append(what)
-        tell(target.shard, f"removed: {what}")
+    def done(what: str, *, was_there: bool = True) -> None:
+        gone.append(what)
+        if was_there:
+            removed.append(what)
+            tell(target.shard, f"removed: {what}")
 
     try:
         if target.exists:
             # Stopped first, so that nobody reads the slot any more when this returns.
             must_stop(connect, target.connector)
+        # The connector last: while it is there, what was not done yet is found by the next run.
+        if extent.slot or extent.publication:
+            _from_shard(target, extent, done, tell)
+        if target.exists:
             if extent.offsets:
                 connect.delete_offsets(target.connector)
                 done(f"offsets of {target.connector}")
             connect.delete(target.connector)
             done(f"connector {target.connector}")
-        if extent.slot or extent.publication:
-            with session(target.login()) as source:
-                if extent.slot and source.drop_slot(target.slot):
-                    done(f"slot {target.slot}")
-                if extent.publication and source.drop_publication(target.publication):
-                    done(f"publication {target.publication}")
     except ServerError as error:
         tell(target.shard, error.message)
-        return Removal(target.shard, tuple(removed), _kept(target, extent), error.message, error.hint)
-    return Removal(target.shard, tuple(removed), _kept(target, extent))
+        return Removal(target.shard, tuple(removed), _kept(target, gone), error.message, error.hint)
+    return Removal(target.shard, tuple(removed), _kept(target, gone))
 
 
-def _kept(target: _Target, extent: Extent) -> tuple[str, ...]:
-    things = ((extent.slot, f"slot {target.slot}"), (extent.publication, f"publication {target.publication}"))
-    return tuple(name for gone, name in things if not gone) if target.exists else ()
+def _from_shard(target: _Target, extent: Extent, done: Callable[..., None], tell: Progress) -> None:
+    try:
+        with session(target.login()) as source:
+            if extent.slot:
+                done(f"slot {target.slot}", was_there=source.drop_slot(target.slot))
+            if extent.publication:
+                done(f"publication {target.publication}", was_there=source.drop_publication(target.publication))
+    except SourceError as error:
+        if not error.transient:
+            raise
+        if not extent.forget:
+            hint = f"{error.hint} A shard that is gone for good can be forgotten: --forget."
+            raise SourceError(error.message, hint=hint, transient=True) from None
+        tell(target.shard, f"forgotten, for it does not answer: {error.message}")
+
+
+def _kept(target: _Target, gone: Collection[str]) -> tuple[str, ...]:
+    things = (f"slot {target.slot}", f"publication {target.publication}")
+    return tuple(thing for thing in things if thing not in gone) if target.exists else ()

@@ -6,11 +6,12 @@ the shard. (`tables resync` also has these removed.)
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from afflux.clients.catalog import Relation
+from afflux.clients.connect import Connector
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
 from afflux.control.choose import choose
@@ -22,7 +23,7 @@ from afflux.control.observe import WORKERS
 from afflux.control.scans import Copying
 from afflux.control.settings import include_list, listed
 from afflux.control.status import Verdict
-from afflux.errors import AffluxError, ConnectError, UsageError
+from afflux.errors import AffluxError, ConnectError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
 
@@ -110,7 +111,11 @@ def snapshot(
                     hint=seen.hint or "`connectors status` says more; ask again when it streams.",
                 )
             followed = listed(connector.config.get("table.include.list", ""))
-            return list(_ask(topology, shard, to, wish, followed, tell))
+            with session(login(topology, shard)) as source:
+                tables = captured(topology, shard, source.relations())
+            there = {table.full_name: table for table in tables if include_list([table]) in followed}
+            chosen = [there[name] for name in choose(wish.tables, there, what="table that the connector follows")]
+            return list(_ask(shard.name, connector, to, _signals(wish, chosen), tell))
         except AffluxError as error:
             tell(shard.name, error.message)
             return [Read(shard.name, error=error.message, hint=error.hint)]
@@ -120,29 +125,31 @@ def snapshot(
     return _await(topology, to, asked, wait, tell)
 
 
-def _ask(
-    topology: Topology, shard: Shard, to: Servers, wish: Wish, followed: Collection[str], tell: Progress
-) -> Iterable[Read]:
-    names = shard_names(topology, shard)
-    with session(login(topology, shard)) as source:
-        tables = {table.full_name: table for table in captured(topology, shard, source.relations())}
-    followed_names = [name for name, table in tables.items() if include_list([table]) in followed]
-    chosen = [tables[name] for name in choose(wish.tables, followed_names, what="table that the connector follows")]
-    if not chosen:
-        raise UsageError("no table was named")
+def _signals(wish: Wish, chosen: Sequence[Relation]) -> Iterator[tuple[list[Relation], bool, str]]:
+    """Yield (tables, whether changes wait meanwhile, which rows) of each signal."""
     chunks = [table for table in chosen if goes_in_chunks(table) and not wish.blocking]
-    whole = [table for table in chosen if table not in chunks]
-    # One blocking signal a table: each has a SELECT of its own.
-    for some, blocking in [(chunks, False), *(([table], True) for table in whole)]:
-        if not some:
-            continue
-        number = f"{names.connector}-asked-{uuid.uuid4().hex[:12]}"
-        where = _select(some[0], wish.where) if blocking and wish.where else wish.where
-        expressions = [include_list([table]) for table in some]
-        to.signals.snapshot(names.topic_prefix, id=number, tables=expressions, blocking=blocking, where=where)
+    if chunks:
+        yield chunks, False, wish.where
+    for table in chosen:  # one signal each, for each has a SELECT of its own
+        if table not in chunks:
+            yield [table], True, _select(table, wish.where) if wish.where else ""
+
+
+def _ask(
+    shard: str,
+    connector: Connector,
+    to: Servers,
+    signals: Iterable[tuple[list[Relation], bool, str]],
+    tell: Progress,
+) -> Iterator[Read]:
+    for tables, blocking, where in signals:
+        number = f"{connector.name}-asked-{uuid.uuid4().hex[:12]}"
+        expressions = [include_list([table]) for table in tables]
+        prefix = connector.config["topic.prefix"]
+        to.signals.snapshot(prefix, id=number, tables=expressions, blocking=blocking, where=where)
         how = "while changes wait" if blocking else "beside the changes"
-        tell(shard.name, f"asked for {', '.join(table.full_name for table in some)}, {how}")
-        yield from (Read(shard.name, table.full_name, number, blocking) for table in some)
+        tell(shard, f"asked for {', '.join(table.full_name for table in tables)}, {how}")
+        yield from (Read(shard, table.full_name, number, blocking) for table in tables)
 
 
 def _select(table: Relation, where: str) -> str:
