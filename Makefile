@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files chaos check fuzz lint format lock images containers clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make .venv with the locked Python packages
 	@$(BIN)/afflux stack fetch
@@ -40,6 +40,16 @@ test: setup lint ## everything, on the real stack
 	@$(BIN)/python tests/promtool.py
 	@echo "==> all tests"
 	@$(BIN)/pytest -q
+	@if $(BIN)/python tests/chart/tools.py; then $(MAKE) --no-print-directory chart; elif test -n "$$CI"; then exit 1; \
+	  else echo "==> the chart's own checks were not run, for they need helm: see above"; fi
+
+chart: $(STAMP) ## the Helm chart: lint, every scenario against Kubernetes' and the operators' schemas, golden files
+	@echo "==> chart"
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/chart
+
+chart-files: $(STAMP) ## renew what the chart has from elsewhere, and the golden files
+	@$(BIN)/python helm/generate.py
+	@$(BIN)/python tests/chart/keep.py
 
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract

@@ -57,7 +57,9 @@ def shared_topics() -> dict[str, dict[str, str]]:
     of = Topology.model_construct(name="x", kafka=Kafka(bootstrap_servers="x"))
     usual = settings.topic_settings(of).items()
     shared = desired.shared_topics(of).items()
-    return {name.removeprefix("afflux.x."): dict(topic.config.items() - usual) for name, topic in sorted(shared)}
+    return {
+        name.removeprefix("afflux.x."): dict(sorted(topic.config.items() - usual)) for name, topic in sorted(shared)
+    }
 
 
 def schema(comments: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from chart.agreement import disagreements
 from chart.render import SCENARIOS, objects, render, values_of
 

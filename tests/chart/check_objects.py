@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chart.render import SCENARIOS, Object, named, objects, pods, render, topology_of, values_of
 
 REFERENCE = re.compile(r"\$\{env:([^}]+)\}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from chart.render import Refused, render, values_of
 
 SAID: dict[str, tuple[str, list[str]]] = {

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from chart.render import CHART, SCENARIOS, objects, render, values_of
 from chart.schemas import KUBERNETES, OWN_GROUPS, custom_mistakes, group_of, mistakes, products_of
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from chart.tools import kubernetes_schemas
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
+from chart.tools import kubernetes_schemas
 
 KUBERNETES = ("1.28.0", "1.31.0", "1.34.0", "1.37.0")
 """The oldest that Chart.yaml allows, the newest, and some between."""
@@ -54,7 +55,7 @@ def _said(registry: Registry[Any], schema: Any, found: Any) -> Iterator[str]:
 def _kubernetes(version: str) -> Registry[Any]:
     contents = json.loads(_read(version, "_definitions.json"))
     resource = Resource.from_contents(contents, default_specification=DRAFT202012)
-    return Registry().with_resources([(_DEFINITIONS, resource), ("_definitions.json", resource)])
+    return Registry().with_resources([(_DEFINITIONS, resource), ("_definitions.json", resource)]).crawl()
 
 
 @functools.cache

@@ -80,3 +80,12 @@ def _build(version: str, target: Path) -> None:
         raise ToolError(f"helm {version} can't be had here: install Go, which builds it, and run this again")
     module = f"helm.sh/helm/v{version[0]}/cmd/helm@v{version}"
     subprocess.run([go, "install", module], check=True, env={**os.environ, "GOBIN": str(target.parent), "GOFLAGS": ""})
+
+
+if __name__ == "__main__":
+    try:
+        for wanted in HELM:
+            helm(wanted)
+        kubernetes_schemas().close()
+    except ToolError as error:
+        sys.exit(str(error))
