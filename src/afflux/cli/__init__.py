@@ -13,7 +13,20 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from afflux import __version__, logs
-from afflux.cli import audit, connectors, dead_letters, demo, positions, run, schema, stack, status, supervise, tables
+from afflux.cli import (
+    audit,
+    connectors,
+    dead_letters,
+    demo,
+    migrate,
+    positions,
+    run,
+    schema,
+    stack,
+    status,
+    supervise,
+    tables,
+)
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -34,6 +47,7 @@ app.command(name="supervise")(supervise.supervise)
 app.command(name="audit")(audit.audit)
 app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
+app.command(name="migrate")(migrate.migrate)
 
 
 @app.callback(invoke_without_command=True)
