@@ -11,6 +11,7 @@ from afflux.operate.reading import Reader, in_hex, key_text
 from afflux.operate.tables import topics_of
 from afflux.sinks.base import HELD, LetterId, Partition
 from afflux.sinks.state import LetterFilter, LetterHead, LetterState
+from afflux.stream.completing import completer
 from afflux.stream.decoder import Decoder
 from afflux.stream.replay import Replay
 from afflux.stream.router import Router
@@ -136,7 +137,8 @@ def replay(desk: Desk, wish: Wish, tell: Callable[[int, int], None]) -> list[Fou
     sink.open()
     try:
         decoder = Decoder(desk.registry.schema, Router(desk.topology), prefixes(desk.topology))
-        trial = Replay(decoder, sink, desk.state, desk.ends_of)
+        reads_back = completer(desk.topology, desk.registry.schema)
+        trial = Replay(decoder, sink, desk.state, desk.ends_of, reads_back)
         tried = trial.wanted(chosen)
         for done in trial.run(tried):
             tell(done, len(tried))

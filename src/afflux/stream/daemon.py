@@ -20,6 +20,7 @@ from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
 from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.chores import Chores
+from afflux.stream.completing import completer
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Intake
@@ -81,7 +82,8 @@ class Daemon:
         self._latest_schema = registry.latest_schema
         self._group = consumer_group(topology, sink)
         self._declared = Declared(topology)
-        self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error))
+        reads_back = completer(topology, registry.schema)
+        self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error), reads_back)
         self._clocks = Clocks(topology)
         measure = Measure(lambda: self._clocks.ahead)
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of, measure)
@@ -187,22 +189,27 @@ class Daemon:
     def _step(self) -> int:
         batch = self._config.batch
         begun = time.monotonic()
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._is_enough():
             raw = self._intake.gathered()
-            if len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes:
-                break
             left = batch.seconds - (time.monotonic() - begun)
             if left <= 0:
                 break
             self._intake.poll(min(_POLL_MESSAGES, batch.rows - len(raw.messages)), min(left, _POLL_SECONDS))
         if self._intake.gathered():
             if self._pipeline.full and self._pipeline.oldest is not None:
+                if not self._is_enough():
+                    return self._remember()  # while earlier batches are written, this one grows
                 self._keep_place(self._pipeline.oldest)
             raw = self._intake.take()
             if raw:
                 self._backlog.took(raw)
                 self._pipeline.submit(raw)
         return self._remember()
+
+    def _is_enough(self) -> bool:
+        """Tell whether what is gathered is as much as a batch may hold."""
+        raw, batch = self._intake.gathered(), self._config.batch
+        return len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes
 
     def _remember(self) -> int:
         events = 0
@@ -401,6 +408,7 @@ class Daemon:
         self._watermarks.follow(topology)
         self._chores.follow(topology)
         self._preparer.decoder = self._decoder()
+        self._preparer.completer = completer(topology, self._schema_by_id)
         self._next_discovery = 0.0
 
     def _on_error(self, topic: str) -> OnError:

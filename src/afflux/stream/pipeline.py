@@ -18,7 +18,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_eve
 from tenacity.nap import sleep_using_event
 
 from afflux import faults
-from afflux.errors import Overtaken, RefusedError, ServerError, TableError
+from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
 from afflux.monitor import metrics
 from afflux.sinks.base import Batch, Mark, Partition, Sink
 from afflux.stream import astray
@@ -200,7 +200,8 @@ class Pipeline:
         except RefusedError as refused:
             self._preparer.bury_refused(prepared, refused)
         except TableError as error:
-            self._preparer.stop(error)
+            if not (isinstance(error, IncompleteError) and self._preparer.complete(prepared, error)):
+                self._preparer.stop(error)
         else:
             return True
         return False

@@ -5,7 +5,9 @@ The policy, one line a kind of error:
     a server is away              wait and try again, for as long as it takes (`pipeline.py`)
     no event, not of its schema   dead letter
     a value the target refuses    dead letter
-    an event that needs the values of a dead one   dead letter, held behind it (`holding.py`)
+    an event without values that the target has never had, or that a dead one may have changed
+                                  completed by the row at its shard (`completing.py`); where that can't be,
+                                  stop the table, or dead letter, held behind the dead one (`holding.py`)
     too many dead letters   stop the table, keep its position (`deaths.py`)
     an unknown schema id, a type, a key or a table that can't be   stop the table, keep its position
     a registry that lost its ids, a fault in afflux   stop the daemon
@@ -18,17 +20,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from afflux import faults
-from afflux.errors import PoisonError, RefusedError, TableError
+from afflux.errors import IncompleteError, PoisonError, RefusedError, SourceError, TableError
+from afflux.monitor import metrics
 from afflux.sinks.base import HELD, MOVED_AT, Batch, DeadLetter, EventKey, LetterId, Partition, Span, TableChanges
+from afflux.stream.completing import Completed, Completer, complete
 from afflux.stream.deaths import Deaths
-from afflux.stream.decoder import Decoder
+from afflux.stream.decoder import Decoded, Decoder
 from afflux.stream.folder import fold
 from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw
 
 log = structlog.get_logger()
+
+_SHARD_SECONDS = 15.0
+"""How long a shard is asked that does not answer, before its table goes on without."""
 
 
 @dataclass(slots=True)
@@ -44,6 +52,8 @@ class Prepared:
     """Of the held ones among the dead, the key of what they wait for."""
     cut: dict[Partition, int] = field(default_factory=dict)
     """Where partitions are read no further, for there would be too many dead letters."""
+    completed: Completed = field(default_factory=Completed)
+    """What was read at the shards for events that left values out."""
     version: int = -1
     """The preparer's state that the batch was made in."""
 
@@ -55,12 +65,18 @@ class Preparer:
         decoder: decodes and routes.
         ends_of: gives the read-committed end of each partition of a topic now.
         deaths: says when a topic has too many dead letters; None where any number is right.
+        completer: reads at the shards what events left out; None where that may not be.
     """
 
     def __init__(
-        self, decoder: Decoder, ends_of: Callable[[str], Mapping[Partition, int]], deaths: Deaths | None = None
+        self,
+        decoder: Decoder,
+        ends_of: Callable[[str], Mapping[Partition, int]],
+        deaths: Deaths | None = None,
+        completer: Completer | None = None,
     ) -> None:
         self.decoder = decoder
+        self.completer = completer
         self._ends_of = ends_of
         self._deaths = deaths
         self.stopped: dict[str, str] = {}
@@ -108,9 +124,11 @@ class Preparer:
 
     def _make(self, prepared: Prepared) -> bool:
         """Make the batch; where events have to wait behind dead letters, bury them and say that it is to be made again."""
-        decoded = self.decoder.decode(prepared.messages)
+        decoded = complete(self.decoder.decode(prepared.messages), prepared.messages, prepared.completed)
         faults.passing("decoded")
         judged = judge(prepared.messages, decoded, self._letters())
+        if judged.held and self._read_back(prepared, decoded, judged.held):
+            return False
         for sequence, key in judged.held.items():
             prepared.waits[place(prepared.messages[sequence])] = key
             self.bury(prepared, sequence, HELD, _HELD_REASON)
@@ -128,6 +146,38 @@ class Preparer:
         read = [letter for letter in prepared.dead.values() if self._is_read(letter.id, prepared)]
         dead = [replace(letter, superseded=batch.supersedes(letter.id, letter.event_key)) for letter in read]
         prepared.batch = replace(batch, dead=tuple(dead), awaited=_awaited(prepared, dead))
+        return True
+
+    def complete(self, prepared: Prepared, incomplete: IncompleteError) -> bool:
+        """Read at the shards what the events of a batch left out and the target has never had.
+
+        Returns:
+            Whether the batch is to be made again; False where nothing more can be read.
+        """
+        decoded = complete(self.decoder.decode(prepared.messages), prepared.messages, prepared.completed)
+        done = self._read_back(prepared, decoded, incomplete.events)
+        if done:
+            prepared.version = -1
+        return done
+
+    def _read_back(self, prepared: Prepared, decoded: Sequence[Decoded], events: Collection[int]) -> bool:
+        new = [event for event in events if place(prepared.messages[event]) not in prepared.completed]
+        if self.completer is None or not new:
+            return False
+        try:
+            attempts = Retrying(
+                retry=retry_if_exception(lambda error: isinstance(error, SourceError) and error.transient),
+                wait=wait_random_exponential(multiplier=0.5, max=5),
+                stop=stop_after_delay(_SHARD_SECONDS),
+                reraise=True,
+            )
+            counts = attempts(self.completer.read, decoded, prepared.messages, new, prepared.completed)
+        except SourceError as error:
+            log.warning("rows can't be completed", events=len(new), reason=error.message, hint=error.hint)
+            return False
+        for shard, rows in counts.items():
+            metrics.COMPLETED.labels(shard).inc(rows)
+        log.info("rows completed from their shards", rows=counts, gone=len(prepared.completed.gone))
         return True
 
     def bury(self, prepared: Prepared, sequence: int, kind: str, reason: str) -> None:

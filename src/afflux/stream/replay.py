@@ -20,9 +20,10 @@ from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from afflux.errors import Overtaken, RefusedError, ServerError, TableError
+from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
 from afflux.sinks.base import HELD, DeadLetter, EventKey, LetterId, Partition, Sink, event_key
 from afflux.sinks.state import LetterFilter, LetterHead, SinkState
+from afflux.stream.completing import Completer
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Raw
 from afflux.stream.prepare import Prepared, Preparer
@@ -43,6 +44,7 @@ class Replay:
         sink: applies; open, and nobody else's.
         state: the same sink's state.
         ends_of: gives the read-committed end of each partition of a topic now.
+        completer: reads at the shards what events left out; None where that may not be.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class Replay:
         sink: Sink,
         state: SinkState,
         ends_of: Callable[[str], Mapping[Partition, int]],
+        completer: Completer | None = None,
     ) -> None:
-        self._preparer = _Unstoppable(decoder, ends_of)
+        self._preparer = _Unstoppable(decoder, ends_of, completer=completer)
         self._sink = sink
         self._state = state
 
@@ -113,6 +116,9 @@ class Replay:
                 self._sink.apply(replace(batch, replayed=letters))
             except RefusedError as refused:
                 self._preparer.bury_refused(prepared, refused)
+            except IncompleteError as incomplete:
+                if not self._preparer.complete(prepared, incomplete):
+                    raise
             else:
                 return
 

@@ -120,6 +120,17 @@ class Names(Part):
     """What the shard's topics begin with."""
 
 
+class ReadBack(Part):
+    """How rows are read at their shards that came without unchanged values which the target has not."""
+
+    connections: Annotated[int, Field(ge=1)] = 2
+    """Connections to the shards at once, of one worker."""
+
+
+def _read_back_form(value: object) -> str:
+    return "limit" if isinstance(value, dict | ReadBack) else "true or false"
+
+
 def _shards_form(value: object) -> str:
     return "directory" if isinstance(value, dict | ShardsByQuery) else "list of shards"
 
@@ -144,6 +155,10 @@ class Source(Part):
     """Any connector property, passed through over afflux's own."""
     names: Names = Names()
     """Templates of the names of what is made for a shard."""
+    read_back: Annotated[
+        Annotated[bool, Tag("true or false")] | Annotated[ReadBack, Tag("limit")], Discriminator(_read_back_form)
+    ] = True
+    """Whether the sink may read a row at its shard, by key, that came without values which the target has not."""
     guard: Guard = Guard()
     """How far a shard's WAL may fill before somebody is told, and what is done at last."""
 

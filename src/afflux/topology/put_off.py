@@ -10,7 +10,6 @@ from afflux.topology.tree import Mapping, Problem, general, inside, line_of, spe
 
 PUT_OFF: Final = (
     "source.on_shard_removed",
-    "source.read_back",
     "tables[].columns",
     "tables[].deletes = soft",
     "tables[].initial_load",

@@ -49,7 +49,8 @@ def defaults(annotation: Any, path: str) -> Iterator[tuple[str, str]]:
         for key, field in annotation.model_fields.items():
             here = f"{path}.{key}".removeprefix(".")
             plain = field.default is None or isinstance(field.default, BaseModel | dict | list)
-            yield here, "required" if field.is_required() else "" if plain else f"`{field.default}`"
+            default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+            yield here, "required" if field.is_required() else "" if plain else f"`{default}`"
             yield from defaults(field.annotation, here)
     elif get_origin(annotation) is list:
         yield from defaults(get_args(annotation)[0], f"{path}[]")
