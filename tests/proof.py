@@ -62,7 +62,8 @@ class Proof:
                 worker.send(signal.SIGCONT)
             worker.kill()
         self.observer.stop.set()
-        self.observer.join(30)
+        if self.observer.is_alive():
+            self.observer.join(30)
 
     @contextmanager
     def load(self, rest: float = 0.01) -> Iterator[None]:
@@ -102,15 +103,15 @@ class Proof:
             return dict(rows)
         return {}
 
-    def await_watermarks(self, beyond: float, *shards: str) -> None:
+    def await_watermarks(self, beyond: float, *shards: str, patience: float = PATIENCE) -> None:
         """Wait until the watermarks of some shards, or of all, are beyond a time."""
 
         def there() -> bool:
+            self.check()
             known = self.watermarks()
             return all(known.get(shard, 0.0) > beyond for shard in shards or SHARDS)
 
-        tails = lambda: "\n".join(worker.tail() for worker in self.workers)  # noqa: E731 - a sentence of its own
-        wait_for(there, PATIENCE, lambda: f"watermarks beyond {beyond}: {self.watermarks()}\n{tails()}")
+        wait_for(there, patience, lambda: f"watermarks beyond {beyond}: {self.watermarks()}\n{self.tails()}")
 
     def pause(self, shard: str) -> float:
         """Pause a shard's connector, and return when it had paused."""
@@ -134,6 +135,15 @@ class Proof:
         wait_for(worker.frozen, PATIENCE, f"{worker.name} to freeze")
         return time.time()
 
+    def tails(self) -> str:
+        """Give the ends of the workers' logs, for messages."""
+        return "\n".join(worker.tail() for worker in self.workers)
+
+    def check(self) -> None:
+        """See that no worker has ended by itself."""
+        for worker in self.workers:
+            assert worker.alive, f"{worker.name} has ended\n{worker.tail()}"
+
     def holder(self, shard: str, table: str = "") -> int:
         """Give the pid of the worker that holds a shard's table, or its heartbeats."""
         number = int(shard.removeprefix("shard"))
@@ -149,7 +159,7 @@ class Proof:
             return {worker.pid for worker in self.workers} == {int(owner.rpartition(":")[2]) for (owner,) in rows}
 
         wait_for(
-            lambda: all(worker.holds() for worker in self.workers) and both(),
+            lambda: self.check() or (all(worker.holds() for worker in self.workers) and both()),
             PATIENCE,
-            lambda: "partitions for both workers\n" + "\n".join(worker.tail() for worker in self.workers),
+            lambda: f"partitions for both workers\n{self.tails()}",
         )
