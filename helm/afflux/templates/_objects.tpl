@@ -14,7 +14,7 @@ spec:
   # Metrics and the page are wanted of pods that wait for a server, too.
   publishNotReadyAddresses: true
   ports:
-    - {name: http, port: 8080, targetPort: http, protocol: TCP}
+    - {name: http, port: 9464, targetPort: http, protocol: TCP}
 {{- end -}}
 
 {{- define "afflux.disruptionBudget" -}}

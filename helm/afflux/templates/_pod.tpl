@@ -62,7 +62,7 @@ containers:
     securityContext: {{- toYaml .root.Values.securityContext | nindent 6 }}
     {{- if .serves }}
     ports:
-      - {name: http, containerPort: 8080, protocol: TCP}
+      - {name: http, containerPort: 9464, protocol: TCP}
     startupProbe:
       httpGet: {path: /startedz, port: http}
       periodSeconds: 2

@@ -9,6 +9,7 @@
 {{- $urls = append $urls .Values.shards.query.url -}}
 {{- $hosts = append $hosts "shard:5432" -}}
 {{- end -}}
+{{- range dig "monitor" "alerts" "webhooks" list $topology }}{{ $urls = append $urls .url }}{{ end -}}
 {{- range .Values.sinks -}}
 {{- with .url }}{{ $urls = append $urls . }}{{ end -}}
 {{- if regexMatch "^[a-z0-9]+://" (default "" .path) }}{{ $urls = append $urls (printf "https://%s" .path) }}{{ end -}}
