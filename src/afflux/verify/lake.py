@@ -62,7 +62,7 @@ class LakeTable:
         """
         with errors(self.where, f"open table {self.table}"):
             found = self._store.open(place(self.table))
-            self._target = None if found is None else Target(self._store, found, self._names)
+            self._target = None if found is None else Target(self._store, place(self.table), found, self._names)
 
     def layout(self, sources: Mapping[str, str]) -> Layout | None:
         """Give the table's columns with their types' names at the source; None when there is no such table."""

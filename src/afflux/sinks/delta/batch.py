@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from afflux.errors import RefusedError, TableError
+from afflux.errors import IncompleteError, RefusedError
 from afflux.sinks.base import DELETED, MOVED_AT, SEQUENCE, SHARD, SOURCE_TS, TableChanges, unchanged
 from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, kept, target_key
 from afflux.sinks.delta.effects import Effect, effect
@@ -115,7 +115,7 @@ def _cast(changes: TableChanges, rows: pl.DataFrame, found: Target, reasons: dic
         of = found.types[column.name]
         values = exact(rows[column.name], column.type, of)
         refused = values.is_null() & rows[column.name].is_not_null()
-        for sequence in rows[SEQUENCE].filter(refused):
+        for sequence in rows[SEQUENCE].filter(refused) if refused.any() else ():
             reasons[sequence] = f"column {column.name!r} ({column.type}): the value has no exact place in {_named(of)}"
         columns.append(values)
     at = pl.col(SOURCE_TS).cast(META[SOURCE_TS])
@@ -179,7 +179,7 @@ def _complete(changes: TableChanges, rows: pl.DataFrame, shown: pl.DataFrame | N
     """Leave out deletes of rows that are not there.
 
     Raises:
-        TableError: rows came without values that the table has never had.
+        IncompleteError: rows came without values that the table has never had.
     """
     if shown is None:
         return rows
@@ -187,13 +187,8 @@ def _complete(changes: TableChanges, rows: pl.DataFrame, shown: pl.DataFrame | N
     there = rows.join(shown.select(on), on=on, how="semi")
     absent = rows.join(shown.select(on), on=on, how="anti").filter(~pl.col(DELETED))
     masks = [unchanged(column.name) for column in changes.columns if unchanged(column.name) in rows.columns]
-    missing = absent.filter(pl.any_horizontal(masks)).height if masks else 0
-    if missing:
-        names = ", ".join(column.name for column in changes.columns if unchanged(column.name) in masks)
-        raise TableError(
-            f"table {changes.table}: {missing} row(s) came without a large unchanged value (of {names}), "
-            "and the target has never had them",
-            table=str(changes.table),
-            hint=f"ALTER TABLE {changes.table} REPLICA IDENTITY FULL on the shards makes each event whole",
-        )
+    missing = absent.filter(pl.any_horizontal(masks)) if masks else absent.clear()
+    if missing.height:
+        names = [column.name for column in changes.columns if unchanged(column.name) in masks]
+        raise IncompleteError(str(changes.table), missing[SEQUENCE].to_list(), names)
     return pl.concat([there, absent])

@@ -110,12 +110,7 @@ class Ledger:
 
     def refresh(self) -> None:
         """Learn what others have committed, and take back what was changed and not committed."""
-        table = self._opened()
-        try:
-            table.update_incremental()
-        except DeltaError:
-            # It has not looked for so long that the log is no longer there; the table is.
-            self._table = table = DeltaTable(table.table_uri, storage_options=self._store.options)
+        table = self._table = self._store.renewed(self._opened())
         files = _files(table)
         if self._files - files:
             self._base, self._times, self._others, self._files = codec.part(Memory()), {}, {}, set()

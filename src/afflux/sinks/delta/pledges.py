@@ -10,6 +10,8 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from deltalake.exceptions import CommitFailedError
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 _RECORDS = "pledges"
 _ATTEMPTS = 30
+_FORGOTTEN = timedelta(hours=1)
 _PAUSE_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
 """How long somebody else is given to write what it owes, before it is taken for dead. It does no harm if it is not."""
@@ -65,6 +68,9 @@ class Pledge:
     steps: tuple[Step, ...]
 
 
+Counts = dict[str, Any]
+"""What delta-rs counted when it wrote: rows and files."""
+
 _JSON: TypeAdapter[Pledge] = TypeAdapter(Pledge)
 
 
@@ -74,7 +80,7 @@ class Pledges:
     Args:
         store: the lake.
         ledger: where they are recorded.
-        target: gives the table at a place.
+        target: gives the table at a place, as it is now.
     """
 
     def __init__(self, store: Store, ledger: Ledger, target: Callable[[str], Target]) -> None:
@@ -126,28 +132,37 @@ class Pledges:
         self._seen = {number: at for number, at in self._seen.items() if number in known}
         return [_JSON.validate_json(known[number]) for number in sorted(known.keys() - self._redeemed.keys())]
 
-    def redeem(self, pledge: Pledge) -> None:
-        """Write what is owed, wherever it is not there yet."""
+    def redeem(self, pledge: Pledge) -> dict[str, Counts]:
+        """Write what is owed, wherever it is not there yet.
+
+        Returns:
+            By the tables' places, what delta-rs counted where it was this process that wrote.
+        """
+        counts = {}
         for step in pledge.steps:
-            target = self._target(step.place)
-            for attempt in _attempts():
-                target.refresh()
-                if target.has(self._ledger.lane, pledge.number):
-                    break
-                data = self._store.read(step.file)
-                if data is None:
-                    continue  # somebody else has just written it, and cleared it away
-                effect = Effect(step.names, step.key, effects.read(data), step.truncates)
-                try:
-                    target.write(effect, self._ledger.lane, pledge.number)
-                except CommitFailedError as error:
-                    log.info("somebody else has written", table=step.place, attempt=attempt, reason=str(error)[:200])
-                else:
-                    break
-            else:
-                raise SinkError(f"table {step.place} is written by others all the time", transient=True)
+            found = self._write(pledge.number, step)
+            if found is not None:
+                counts[step.place] = found
         self._redeemed[pledge.number] = pledge
         self.drop(pledge)
+        return counts
+
+    def _write(self, number: int, step: Step) -> Counts | None:
+        """Write one effect; None where somebody else has."""
+        for attempt in _attempts():
+            target = self._target(step.place)
+            if target.has(self._ledger.lane, number):
+                return None
+            data = self._store.read(step.file)
+            if data is None:
+                continue  # somebody else has just written it, and cleared it away
+            try:
+                return target.write(
+                    Effect(step.names, step.key, effects.read(data), step.truncates), self._ledger.lane, number
+                )
+            except CommitFailedError as error:
+                log.info("somebody else has written", table=step.place, attempt=attempt, reason=str(error)[:200])
+        raise SinkError(f"table {step.place} is written by others all the time", transient=True)
 
     def await_others(self, places: Collection[str]) -> None:
         """See that nothing is owed to some tables: wait for who does it, and do it where that takes too long."""
@@ -169,10 +184,17 @@ class Pledges:
             if {*pledge.partitions} & {*partitions}:
                 self.redeem(pledge)
 
+    def sweep(self) -> None:
+        """Remove the files of pledges that have come to nothing, for their makers died before they committed them."""
+        named = {step.file for pledge in self.owed() for step in pledge.steps}
+        before = datetime.now(UTC) - _FORGOTTEN
+        for found in list(self._store.list(f"{self._ledger.place}/pledges")):
+            if found.path not in named and found.written < before:
+                self._store.remove(found.path)
+
     def _is_redeemed(self, pledge: Pledge) -> bool:
         for step in pledge.steps:
             target = self._target(step.place)
-            target.refresh()
             if not target.has(self._ledger.lane, pledge.number):
                 return False
         return True

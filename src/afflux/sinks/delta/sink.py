@@ -15,6 +15,7 @@ from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.batch import Plan, plan
 from afflux.sinks.delta.columns import SYNCED_AT
 from afflux.sinks.delta.effects import Effect, effect
+from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.pledges import Pledges
 from afflux.sinks.delta.store import Store
@@ -44,11 +45,13 @@ class DeltaSink(Sink):
         self._reference = MemorySink(self._ledger.memory, f"{socket.gethostname()}:{os.getpid()}")
         self._tables = Tables(store, self._ledger.place, config)
         self._pledges = Pledges(store, self._ledger, self._tables.at)
+        self._keeper = Keeper(store, config.upkeep)
 
     def open(self) -> None:
         """See `Sink.open`."""
         with self._errors("open"):
             self._ledger.open(make=True)
+            self._pledges.sweep()
 
     def claim(
         self, partitions: Iterable[Partition], topic_ids: Mapping[str, str] | None = None
@@ -137,9 +140,11 @@ class DeltaSink(Sink):
             return False
         self._pledges.committed()
         faults.passing("written")
-        if pledge is not None:
-            self._pledges.redeem(pledge)
+        counts = self._pledges.redeem(pledge) if pledge is not None else {}
         faults.passing("committed")
+        for where, found in counts.items():
+            target = self._tables.at(where)
+            self._keeper.after(target, found, self._tables.order_of(target))
         return True
 
     def _owed(self, planned: Plan) -> list[tuple[str, Effect]]:

@@ -63,6 +63,15 @@ class Store:
         except TableNotFoundError:
             return None
 
+    def renewed(self, table: DeltaTable) -> DeltaTable:
+        """Bring a table's handle to the newest version."""
+        try:
+            table.update_incremental()
+        except DeltaError:
+            # It has not looked for so long that the log between is no longer there; the table is.
+            return DeltaTable(table.table_uri, storage_options=self.options)
+        return table
+
     def create(
         self, place: str, schema: pa.Schema, properties: Mapping[str, str], partition_by: list[str] | None = None
     ) -> DeltaTable:

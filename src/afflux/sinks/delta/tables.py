@@ -91,6 +91,13 @@ class Tables:
         """Give the place of a table's rows set aside."""
         return f"{self._place}/aside/{place(table)}"
 
+    def order_of(self, found: Target) -> list[str]:
+        """Give the columns by which rows of a table are laid close together, as the table calls them."""
+        if KIND in found.types:
+            return []
+        wanted = self._config.table(found.name).order_by
+        return wanted or [self._names.outer(name) for name in found.key]
+
     def forget(self) -> None:
         """Ask the lake again."""
         self._targets.clear()
@@ -102,7 +109,7 @@ class Tables:
             return found
         table = self._store.open(where)
         if table is not None:
-            self._targets[where] = Target(self._store, table, self._names)
+            self._targets[where] = Target(self._store, where, table, self._names)
         return self._targets.get(where)
 
     def _layout(self, table: TableName, types: dict[str, pl.DataType]) -> LakeTable:
@@ -130,7 +137,7 @@ class Tables:
             properties["delta.enableChangeDataFeed"] = "true"
         columns = schema(types, key, self._names)
         made = self._store.create(where, columns, properties, layout.partition_by if layout else None)
-        self._targets[where] = Target(self._store, made, self._names)
+        self._targets[where] = Target(self._store, where, made, self._names)
         return self._targets[where]
 
     def _complete(self, found: Target, types: dict[str, pl.DataType]) -> None:
@@ -141,10 +148,10 @@ class Tables:
                 return
             try:
                 found.add(missing)
-                log.info("columns added", table=found.table.table_uri, columns={n: str(t) for n, t in missing.items()})
+                log.info("columns added", table=found.name, columns={n: str(t) for n, t in missing.items()})
             except CommitFailedError:
                 found.refresh()
-        raise SinkError(f"table {found.table.table_uri} is changed by others all the time", transient=True)
+        raise SinkError(f"table {found.name} is changed by others all the time", transient=True)
 
     def _check(self, found: Target, changes: TableChanges) -> None:
         missing = [self._names.outer(name) for name in ALWAYS if name not in found.types]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -24,22 +25,29 @@ class Target:
 
     Args:
         store: the lake.
+        place: where it is, below the lake's path.
         table: opened.
         names: how afflux's own columns are called in it.
     """
 
-    def __init__(self, store: Store, table: DeltaTable, names: Names) -> None:
+    def __init__(self, store: Store, place: str, table: DeltaTable, names: Names) -> None:
         self._store, self._names = store, names
+        self.place = place
         self.table = table
         self.types: dict[str, pl.DataType] = {}
         """Its columns, afflux's own among them."""
         self.key: tuple[str, ...] = ()
         self._read_schema()
 
+    @property
+    def name(self) -> str:
+        """The table's name, `schema.table`."""
+        return ".".join(unquote(part) for part in self.place.split("/"))
+
     def refresh(self) -> None:
         """Learn what others have committed."""
         before = self.table.version()
-        self.table.update_incremental()
+        self.table = self._store.renewed(self.table)
         if self.table.version() != before:
             self._read_schema()
 
