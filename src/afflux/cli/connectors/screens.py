@@ -1,0 +1,161 @@
+"""Plans and statuses as tables: whole in a pipe, folded on a narrow terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from afflux import control
+from afflux.cli.connectors.options import hint
+from afflux.cli.desk import say
+
+WIDE = 110
+"""Columns from which on a status shows Connect's own words, too."""
+_STYLES: Mapping[str, str] = {
+    "restart": "yellow",
+    "snapshot": "cyan",
+    "removal": "red",
+    "data-loss": "red",
+    "streaming": "green",
+    "starting": "yellow",
+    "paused": "yellow",
+    "stuck": "red",
+    "failed": "red",
+    "lost": "red",
+    "missing": "red",
+    "unreachable": "red",
+}
+_FOLDED = frozenset({"object", "reason", "key", "is", "shall be", "detail", "error", "tables", "problem", "kept"})
+"""Columns whose text may go on in the next line."""
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay rows out, with the columns of the first; None is nothing."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        folds = name in _FOLDED
+        made.add_column(name.upper(), no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row.values()))
+    return made
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows on standard output: on a terminal folded to its width, elsewhere one line each."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table(rows))
+
+
+def show_plan(plan: control.Plan, *, details: bool) -> None:
+    """Print a plan: the actions as data, all else as prose."""
+    show_problems(plan)
+    rows = _values(plan) if details else _actions(plan)
+    if rows:
+        show(rows)
+    _summary(plan)
+
+
+def show_problems(plan: control.Plan) -> None:
+    """Say each problem, refusal and note once, with the shards that have it."""
+    said = [((p.object, p.message, p.hint), p.shard, "red") for p in plan.problems]
+    for (thing, message, way), shards, style in _by_shards(said):
+        say(f"{shards}: {thing}: {message}", style)
+        hint(way)
+    left = [((r.object, r.reason, _way(r)), r.shard, "yellow") for r in plan.refused]
+    for (thing, message, way), shards, style in _by_shards(left):
+        say(f"{shards}: {thing}: left as it is: {message}", style)
+        hint(way)
+    for note in plan.notes:
+        say(f"note: {note}", "yellow")
+
+
+def _by_shards(
+    said: Sequence[tuple[tuple[str, str, str], str, str]],
+) -> list[tuple[tuple[str, str, str], str, str]]:
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    styles = {text: style for text, _, style in said}
+    for text, shard, _ in said:
+        grouped.setdefault(text, []).append(shard or "all")
+    return [(text, ", ".join(shards), styles[text]) for text, shards in grouped.items()]
+
+
+def _way(refusal: control.Refusal) -> str:
+    return (
+        refusal.hint if refusal.risk is control.Risk.NONE else f"{refusal.hint} `--allow {refusal.risk}` gives leave."
+    )
+
+
+def _actions(plan: control.Plan) -> list[dict[str, Any]]:
+    return [
+        {"shard": a.shard or "all", "action": a.kind, "object": a.object, "reason": a.reason, "risk": str(a.risk)}
+        for a in plan.actions
+    ]
+
+
+def _values(plan: control.Plan) -> list[dict[str, Any]]:
+    found = [(a.shard, a.object, c) for a in plan.actions for c in a.changes()]
+    found += [(r.shard, r.object, c) for r in plan.refused for c in r.changes]
+    return [{"shard": s or "all", "object": o, "key": c.key, "is": c.old, "shall be": c.new} for s, o, c in found]
+
+
+def _summary(plan: control.Plan) -> None:
+    if not plan.actions and not plan.refused and not plan.problems:
+        say("nothing to do")
+        return
+    shards = len({action.shard for action in plan.actions} - {""})
+    parts = [f"{len(plan.actions)} to do on {shards} shards" if plan.actions else "nothing to do"]
+    if plan.refused:
+        parts.append(f"{len(plan.refused)} left as they are")
+    if plan.problems:
+        parts.append(f"{len(plan.problems)} problems")
+    say("; ".join(parts))
+
+
+def status_rows(statuses: Sequence[control.ShardStatus], width: int) -> list[dict[str, Any]]:
+    """Give a row a shard, with fewer columns where there is little room.
+
+    Args:
+        statuses: what the shards' streams do.
+        width: columns of the screen.
+    """
+    return [
+        {
+            "shard": shard.shard,
+            "stream": str(shard.verdict),
+            **({"connector": shard.connector_state, "task": shard.task_state} if width >= WIDE else {}),
+            "slot": "read" if shard.slot_active else "idle" if shard.lag_bytes is not None else "",
+            "lag": size(shard.lag_bytes),
+            "kept": size(shard.retained_bytes),
+            "tables": len(shard.tables),
+            "detail": "; ".join([*([shard.detail] if shard.detail else []), *(f"copying {t}" for t in shard.copying)]),
+        }
+        for shard in statuses
+    ]
+
+
+def show_statuses(statuses: Sequence[control.ShardStatus], told: Sequence[str] = ()) -> None:
+    """Print statuses, and the hints of those that need attention, but for shards of which it was told already."""
+    console = Console()
+    show(status_rows(statuses, console.width if console.is_terminal else 1000))
+    for shard in statuses:
+        if not shard.good and shard.shard not in told:
+            hint(f"{shard.shard}: {shard.hint}" if shard.hint else "")
+
+
+def size(number: int | None) -> str:
+    """Write a number of bytes for people."""
+    if number is None:
+        return ""
+    for unit, each in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= each:
+            return f"{number / each:.1f} {unit}"
+    return f"{number} B"
+
+
+def _cell(value: Any) -> Text:
+    text = "" if value is None else str(value)
+    return Text(text, style=_STYLES.get(text, ""))
