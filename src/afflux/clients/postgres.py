@@ -30,6 +30,9 @@ STATEMENT_SECONDS = 30
 LOCK_SECONDS = 10
 """ALTER PUBLICATION waits for running DDL only; who holds a table this long is told rather than waited for."""
 DECODE_SECONDS = 5
+_END_READER: LiteralString = (
+    "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s and active"
+)
 RELEASE_SECONDS = 20
 """How long a slot may still be held after its connector went."""
 
@@ -121,8 +124,16 @@ class Session:
         self._do(sql.SQL("drop publication if exists {}").format(sql.Identifier(name)))
         return there
 
-    def drop_slot(self, name: str) -> bool:
-        """Drop a slot, waiting a little for its reader to leave; return whether there was one."""
+    def drop_slot(self, name: str, *, force: bool = False) -> bool:
+        """Drop a slot, waiting a little for its reader to leave.
+
+        Args:
+            name: the slot's.
+            force: end the reader's session instead of waiting for it.
+
+        Returns:
+            Whether there was one.
+        """
         drop: LiteralString = (
             "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s"
         )
@@ -132,8 +143,14 @@ class Session:
             wait=wait_fixed(0.5),
             reraise=True,
         )
+
+        def attempt() -> bool:
+            if force:
+                self._connection.execute(_END_READER, (name,))
+            return self._connection.execute(drop, (name,)).rowcount > 0
+
         try:
-            return patient(self._connection.execute, drop, (name,)).rowcount > 0
+            return patient(attempt)
         except errors.UndefinedObject:
             return False  # another process was quicker
 

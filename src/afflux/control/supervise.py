@@ -1,8 +1,9 @@
 """The control daemon: keeps the world as the topology says, and heals what fails.
 
 Each round looks at every shard (`examine`), says what each has (`ward`, `causes`), and treats it (`treat`). What the
-topology asks for is compared with the world once a minute, and at once when something is new. Of several supervisors
-of a topology the one that holds the lease acts; the others stand by.
+topology asks for is compared with the world once a minute, and at once when something is new. Beside that the WAL, the
+topics and the targets are watched (`monitor.station`). Of several supervisors of a topology the one that holds the
+lease acts; the others stand by.
 """
 
 import threading
@@ -12,12 +13,15 @@ from typing import Protocol
 import structlog
 
 from afflux.clients.lease import SESSION_SECONDS, Lease
-from afflux.clients.servers import servers
-from afflux.control import audit
+from afflux.clients.servers import connect, servers
+from afflux.control import audit, last_resort
+from afflux.control.audit import Audit
 from afflux.control.rounds import Rounds
 from afflux.control.rows import Row, rows
 from afflux.errors import ServerError, UsageError
 from afflux.monitor import metrics
+from afflux.monitor.guard import LastResort
+from afflux.monitor.station import Station
 from afflux.topology.model import Topology
 from afflux.topology.names import control_group, control_topic
 from afflux.topology.secrets import resolve
@@ -54,6 +58,7 @@ class Supervisor:
         self._wake, self._stop, self._again = threading.Event(), threading.Event(), threading.Event()
         self._lease = self._new_lease()
         self._rounds = self._new_rounds()
+        self._station = Station(topology, leads=lambda: self.leads, act=self._save)
         self._waiting = "not begun yet"
         self._begun = False
         self._next_topology = self._quick_until = 0.0
@@ -102,12 +107,14 @@ class Supervisor:
 
     def run(self) -> None:
         """Supervise until stopped."""
-        self._join()
+        self._station.start()
         try:
+            self._join()
             while not self._stop.is_set():
                 self._turn()
                 self._sleep(QUICK_SECONDS if time.monotonic() < self._quick_until else LOOK_SECONDS)
         finally:
+            self._station.close()
             self._lease.close()
 
     def once(self, patience: float) -> list[Row]:
@@ -150,8 +157,11 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._lived = now = time.monotonic()
-        if self._again.is_set() or now >= self._next_topology:
+        if self._again.is_set():
             self._again.clear()
+            self._next_topology = 0.0
+            self._rounds.plan_soon()
+        if now >= self._next_topology:
             self._next_topology = now + LOOK_SECONDS
             self._follow_topology()
         metrics.LEADS.set(self.leads)
@@ -176,6 +186,7 @@ class Supervisor:
             return
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
         old, self._topology = self._topology, topology
+        self._station.follow(topology)
         if (old.name, old.kafka) == (topology.name, topology.kafka):
             self._rounds.follow(topology, servers(topology))
             return
@@ -203,6 +214,15 @@ class Supervisor:
             may=lambda: self.leads,
             resynchronise=self._allowed,
         )
+
+    def _save(self, last: LastResort) -> None:
+        """Drop a slot that the guard gives up; called from the station's thread."""
+        topology = self._topology
+        shard = next((shard for shard in topology.shards if shard.name == last.shard), None)
+        if shard is not None:
+            told = Audit(audit.journal(topology), audit.me())
+            last_resort.save(topology, shard, connect(topology), told, last)
+            self._wake.set()
 
     def _changed(self, held: bool) -> None:
         log.info("leading" if held else "standing by")

@@ -134,10 +134,14 @@ class Slots:
         }
 
     def close(self) -> None:
-        """Let go of all shards."""
-        for name in list(self._shards):
-            self._forget(name)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of all shards; what waits for one is broken off."""
+        for known in self._shards.values():
+            if known.asked is not None and not known.asked.done():
+                known.gauge.abort()
+        self._pool.shutdown(cancel_futures=True)
+        for known in self._shards.values():
+            known.gauge.close()
+        self._shards.clear()
 
     def _begin(self, topology: Topology, shard: Shard) -> ShardReading | None:
         """Send a shard its question; give the reading at once where that can't be done."""

@@ -5,7 +5,7 @@ look -> metrics -> alerts -> told where the topology says; and, of a shard in da
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -34,13 +34,18 @@ Act = Callable[[LastResort], None]
 class Station:
     """Watches a topology from a thread of its own, so that nothing that is healed meanwhile delays a look.
 
+    Of several supervisors only the one that leads shows, tells and acts. While the broker is away nobody leads, and
+    that is when slots fill: then each of them does, and what they may do twice is safe to do twice.
+
     Args:
         topology: the declared whole, its shards resolved.
         act: carries last resorts out; None: nothing is ever dropped.
+        leads: tells whether this process is the one that acts.
     """
 
-    def __init__(self, topology: Topology, act: Act | None = None) -> None:
-        self._topology, self._act = topology, act
+    def __init__(self, topology: Topology, *, act: Act | None = None, leads: Callable[[], bool] = lambda: True) -> None:
+        self._topology, self._act, self._leads = topology, act, leads
+        self._speaks = False
         self._watch, self._alarms = Watch(), Alarms()
         self._notices = notices_of(topology)
         self._sure: dict[str, int] = {}
@@ -91,14 +96,14 @@ class Station:
     def turn(self) -> Readings:
         """Look once, show and tell what is seen, and do what has to be done at last."""
         topology = self._topology
-        readings = self._watch.look(topology)
+        self._readings = readings = self._watch.look(topology)
         found = list(samples(readings))
-        metrics.WATCHED.show(found)
         news = self._alarms.judge(policy_of(topology), found, readings.at.timestamp())
-        for notice in self._notices if news else ():
-            notice.tell(news)
-        self._readings = readings
-        self._act_on({last.shard: last for last in decide(topology.source.guard, readings)})
+        spoke, self._speaks = self._speaks, self._leads() or bool(readings.parts["kafka"].problem)
+        metrics.WATCHED.show(found if self._speaks else ())
+        if self._speaks:
+            self._tell(news if spoke else self._alarms.present)
+            self._act_on({last.shard: last for last in decide(topology.source.guard, readings)})
         return readings
 
     def _run(self) -> None:
@@ -109,6 +114,10 @@ class Station:
             except Exception:  # a fault in one look must not blind all that come after it
                 log.exception("look failed")
             self._stop.wait(max(0.0, LOOK_SECONDS - (time.monotonic() - begun)))
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        for notice in self._notices if alerts else ():
+            notice.tell(alerts)
 
     def _act_on(self, lasts: Mapping[str, LastResort]) -> None:
         self._sure = {shard: self._sure.get(shard, 0) + 1 for shard in lasts}
