@@ -17,9 +17,11 @@ from afflux.cli import app
 from afflux.clients.topics import Topics
 from afflux.control import Extent, apply_topology, remove
 from afflux.sinks.base import TableName
+from afflux.sinks.delta.store import Store
 from afflux.stack import Addresses
 from afflux.topology.load import load_resolved
 from afflux.verify import Comparison, compare
+from afflux.verify.lake import Lake
 from chaos.waiting import wait_for
 from chaos.worker import Worker
 
@@ -85,7 +87,11 @@ class Estate:
         self.sinks += [{"name": "lake", "type": "delta", "path": str(lake), "batch": {"seconds": 0.1}}] if lake else []
         self.path = folder / f"{name}.yaml"
         self.kafka = Topics(addresses.kafka)
-        self.daemon = Worker(name, self.path, folder / f"{name}.log")
+        self.lake = Lake(Store(str(lake)))
+        self.daemons = [
+            Worker(f"{name} {s['name']}", self.path, folder / f"{s['name']}.log", s["name"]) for s in self.sinks
+        ]
+        self.daemon = self.daemons[0]
         self.write()
         for number in range(len(addresses.shards)):
             self.sql("CREATE SCHEMA $", shard=number)
@@ -115,7 +121,8 @@ class Estate:
 
     def close(self) -> None:
         """End the daemon, and remove all that was made."""
-        self.daemon.kill()
+        for daemon in self.daemons:
+            daemon.kill()
         remove(load_resolved(self.path), None, Extent(slot=True, publication=True, offsets=True))
         self.kafka.delete(
             [topic for topic in self.kafka.names() if topic.startswith((f"{self.name}-shard", f"afflux.{self.name}."))]
@@ -144,8 +151,8 @@ class Estate:
         with psycopg.connect(self.addresses.warehouse_url, autocommit=True) as connection:
             return self._rows(connection, statements)
 
-    def compare(self, table: str) -> Comparison:
-        """Compare a table with the target's as they are now."""
+    def compare(self, table: str, *, lake: bool = False) -> Comparison:
+        """Compare a table with the target's, or the lake's, as they are now."""
         with ExitStack() as stack:
             shards = {
                 self.addresses.shards[n].name: stack.enter_context(
@@ -155,16 +162,21 @@ class Estate:
             }
             target = stack.enter_context(psycopg.connect(self.addresses.warehouse_url, autocommit=True))
             into = re.sub(r"\W", "_", table)  # the transform names the target after the topic
-            return compare(shards, target, TableName(self.name, table), into=TableName(self.name, into))
+            return compare(
+                shards, self.lake if lake else target, TableName(self.name, table), into=TableName(self.name, into)
+            )
 
-    def await_equal(self, table: str, patience: float = PATIENCE) -> None:
-        """Wait until a table is in the target row for row."""
+    def await_equal(self, table: str, patience: float = PATIENCE, *, lake: bool = False) -> None:
+        """Wait until a table is in the target, or the lake, row for row."""
 
         def equal() -> bool:
             self.check()
-            return self.compare(table).equal
+            return self.compare(table, lake=lake).equal
 
-        wait_for(equal, patience, lambda: "\n".join([*self.compare(table).lines(), self.daemon.tail()]), every=0.3)
+        def said() -> str:
+            return "\n".join([*self.compare(table, lake=lake).lines(), *(daemon.tail() for daemon in self.daemons)])
+
+        wait_for(equal, patience, said, every=0.3)
 
     def await_target(self, statement: str, rows: list[tuple[Any, ...]], patience: float = PATIENCE) -> None:
         """Wait until a statement gives these rows in the target."""
@@ -176,8 +188,9 @@ class Estate:
         wait_for(found, patience, lambda: f"{rows}, and not {self.target(statement)}\n{self.daemon.tail()}")
 
     def check(self) -> None:
-        """See that the daemon runs."""
-        assert self.daemon.alive, f"the daemon has ended\n{self.daemon.tail()}"
+        """See that the daemons run."""
+        for daemon in self.daemons:
+            assert daemon.alive, f"the daemon has ended\n{daemon.tail()}"
 
     def _rows(self, connection: psycopg.Connection, statements: tuple[str, ...]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []

@@ -1,6 +1,7 @@
 """The warehouses that the sinks' contract is tried on, and batches for them."""
 
 import itertools
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -24,11 +25,16 @@ from afflux.sinks.base import (
     Truncate,
     unchanged,
 )
+from afflux.sinks.delta.sink import DeltaSink
+from afflux.sinks.delta.state import DeltaState
+from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.tables import place
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.sql.postgresql import PostgresSink
 from afflux.sinks.sql.state import SqlState
 from afflux.sinks.state import SinkState
+from afflux.topology.sinks import DeltaSink as DeltaConfig
 from afflux.types.postgres import pg_type
 
 numbers = itertools.count()
@@ -88,6 +94,25 @@ class PostgresTarget:
     def close(self) -> None:
         for sink in self._sinks:
             sink.close()
+
+
+class DeltaTarget:
+    def __init__(self, folder: Path) -> None:
+        self.schema = f"contract_{next(numbers)}"
+        self.store = Store(str(folder))
+
+    def sink(self) -> Sink:
+        config = DeltaConfig(name="lake", type="delta", path=self.store.path)
+        sink = DeltaSink(config=config, store=self.store, topology=self.schema, group="g")
+        sink.open()
+        return sink
+
+    def state(self) -> SinkState:
+        return DeltaState(name="lake", store=self.store, topology=self.schema, group="g")
+
+    def rows(self, table: TableName) -> list[dict[str, Any]]:
+        frame = pl.read_delta(self.store.uri(place(table)))
+        return frame.sort(frame.columns[0]).to_dicts()
 
 
 def changes(

@@ -22,12 +22,16 @@ class Worker:
         name: for messages.
         topology: its topology file.
         log: where its log goes; that of later processes behind that of earlier ones.
+        sink: which of the topology's sinks, where it has several.
     """
 
-    def __init__(self, name: str, topology: Path, log: Path) -> None:
+    def __init__(self, name: str, topology: Path, log: Path, sink: str = "") -> None:
         self.name, self.topology, self.log = name, topology, log
         self.program: tuple[str, ...] = ("-m", "afflux")
         """What Python runs."""
+        self.verb: tuple[str, ...] = ("run",)
+        """What of it."""
+        self._sink = ["--sink", sink] if sink else []
         self._process: subprocess.Popen[bytes] | None = None
         self._since = self._born = 0
 
@@ -37,7 +41,7 @@ class Worker:
         self.mark()
         self._born = self._since
         environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
-        command = [sys.executable, *self.program, "run", "-t", str(self.topology)]
+        command = [sys.executable, *self.program, *self.verb, "-t", str(self.topology), *self._sink]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=environment | ({VARIABLE: fault} if fault else {}), stdout=log, stderr=log

@@ -7,6 +7,7 @@ import typer
 
 from afflux import logs
 from afflux.cli.progress import StackProgress
+from afflux.topology.sinks import SinkType
 
 DIFFERENCE = 3
 
@@ -19,6 +20,9 @@ def demo(
     down: Annotated[
         bool, typer.Option("--down", help="Only take down what --keep, or a demo that was killed, has left.")
     ] = False,
+    sink: Annotated[
+        SinkType, typer.Option("--sink", help="What to copy into: a PostgreSQL warehouse, or a lake of Delta tables.")
+    ] = SinkType.POSTGRESQL,
     seconds: Annotated[float, typer.Option(min=0, help="How long rows are changed, at least.")] = 20.0,
     rate: Annotated[
         float, typer.Option(min=1, max=100_000, help="Row changes a second, the four shards together.")
@@ -45,6 +49,6 @@ def demo(
         with StackProgress() as progress:
             take_down(state, report=progress.phase)
         return
-    outcome = demonstrate(Wishes(state, seconds=seconds, rate=rate, keep=keep))
+    outcome = demonstrate(Wishes(state, seconds=seconds, rate=rate, keep=keep, sink=sink))
     typer.echo(outcome.as_json())
     raise typer.Exit(0 if outcome.equal else DIFFERENCE)

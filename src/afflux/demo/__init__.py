@@ -2,7 +2,7 @@
 
 `story.py` tells it step by step; `stage.py` is the folder it plays in and how that is left; `shop.py` is what the
 shards hold, `load.py` what changes it meanwhile, `sink.py` the daemon that is killed, `watch.py` what is measured on
-the way, `outcome.py` what is measured at the end, and `screen.py` shows it all.
+the way, `target.py` what is copied into and asked, `outcome.py` what is measured at the end, and `screen.py` shows it all.
 """
 
 from afflux.demo.outcome import Outcome

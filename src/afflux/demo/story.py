@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,17 +10,20 @@ from pathlib import Path
 import psycopg
 
 from afflux.control import apply_topology
-from afflux.demo.arrival import heard, refused, source_counts, stands, target_counts
+from afflux.demo.arrival import source_counts
 from afflux.demo.load import LastWord, Load
-from afflux.demo.outcome import Outcome, freshness
+from afflux.demo.outcome import Outcome
 from afflux.demo.screen import Screen
 from afflux.demo.shop import TABLES, open_shop
 from afflux.demo.sink import SinkProcess
 from afflux.demo.stage import stage
+from afflux.demo.target import Target
+from afflux.demo.targets import target_of
 from afflux.demo.watch import Watch
 from afflux.errors import AffluxError
 from afflux.stack import Addresses, ShardAddress, Stack
 from afflux.topology.load import load_resolved
+from afflux.topology.sinks import SinkType
 from afflux.verify import Comparison, compare
 
 FIRST_SHARDS, ALL_SHARDS = 3, 4
@@ -46,12 +49,14 @@ class Wishes:
         seconds: how long the load lasts at least; it does not end before all has happened.
         rate: row changes a second, all four shards together.
         keep: leave everything running.
+        sink: what to copy into.
     """
 
     folder: Path
     seconds: float = 20.0
     rate: float = 1_000.0
     keep: bool = False
+    sink: SinkType = SinkType.POSTGRESQL
 
 
 def demonstrate(wishes: Wishes) -> Outcome:
@@ -74,7 +79,7 @@ def demonstrate(wishes: Wishes) -> Outcome:
                 raise
             scene.well = outcome.equal
         if wishes.keep:
-            screen.say(*_ways_on(wishes.folder))
+            screen.say(*_ways_on(wishes, target_of(wishes.sink)))
         return replace(outcome, seconds=round(screen.seconds, 1))
 
 
@@ -83,23 +88,25 @@ class _Story:
         self._stack, self._wishes, self._screen = stack, wishes, screen
         self._sink = SinkProcess(stack.folder)
         self._load = Load(wishes.rate / ALL_SHARDS)
+        self._kind = target_of(wishes.sink)
 
     def tell(self) -> Outcome:
         """Tell it; how long all of it took is only known when everything has been taken down."""
         step, note = self._screen.step, self._screen.note
         with ExitStack() as open_things:
-            step(f"start {FIRST_SHARDS} shards, a warehouse, Kafka, Connect and the registry")
+            step(f"start {FIRST_SHARDS} shards, {self._kind.words}Kafka, Connect and the registry")
             addresses = self._stack.up(FIRST_SHARDS, report=self._screen.part, progress=self._screen.fetched)
 
             step("make two tables on each shard and fill them")
             note(f"{sum(self._fill(shard) for shard in addresses.shards):,} rows")
 
             step("set up a connector a shard")
-            self._apply(addresses.topology)
+            topology = self._kind.declare(addresses)
+            self._apply(topology)
 
             step("start the sink; the rows that were there are copied")
-            self._sink.start(addresses.topology)
-            target = open_things.enter_context(psycopg.connect(addresses.warehouse_url, autocommit=True))
+            self._sink.start(topology)
+            target = open_things.enter_context(closing(self._kind(addresses)))
             self._await_copies(target, addresses.shards)
 
             step("change rows on all shards")
@@ -107,7 +114,7 @@ class _Story:
             open_things.callback(self._load.stop)
             for shard in addresses.shards:
                 self._load.begin(shard.name, shard.admin_url)
-            watch = Watch(addresses, self._load, self._sink, self._screen.figures)
+            watch = Watch(addresses, self._kind(addresses), self._load, self._sink, self._screen.figures)
             open_things.callback(watch.stop)
             watch.start()
             self._go_on(_QUIET_BEFORE)
@@ -116,7 +123,7 @@ class _Story:
             addresses = self._add_shard(target)
 
             step("kill the sink (SIGKILL) and start it again")
-            self._kill_sink(target, addresses.topology)
+            self._kill_sink(target, topology)
 
             step("let the load go on for a while")
             self._go_on(max(_LOAD_AFTER, began + self._wishes.seconds - time.monotonic()))
@@ -129,7 +136,7 @@ class _Story:
             step("compare source and target, row for row")
             results = self._compare(target, addresses.shards)
             events = self._sink.events()
-            median, most = freshness(target, since)
+            median, most = target.freshness(since)
             return Outcome(
                 shards=len(addresses.shards),
                 events=events,
@@ -156,7 +163,7 @@ class _Story:
             states = [f"{s.shard}: {s.verdict} {s.detail}" for s in report.statuses if not s.good]
             raise AffluxError("the connectors can't be set up:\n" + "\n".join(failed or problems or states))
 
-    def _add_shard(self, target: psycopg.Connection) -> Addresses:
+    def _add_shard(self, target: Target) -> Addresses:
         note = self._screen.note
         note("start its server")
         addresses = self._stack.up(ALL_SHARDS, report=self._screen.part)
@@ -165,26 +172,31 @@ class _Story:
         note(f"fill {shard.name}")
         self._fill(shard)
         note(f"{shard.name} is in the topology now: set up its connector")
-        self._apply(addresses.topology)
+        self._apply(self._kind.declare(addresses))
         self._sink.reread()
         self._await_copies(target, [shard])
         self._load.begin(shard.name, shard.admin_url)
         return addresses
 
-    def _kill_sink(self, target: psycopg.Connection, topology: Path) -> None:
+    def _kill_sink(self, target: Target, topology: Path) -> None:
         pid = self._sink.pid
         self._sink.kill()
         self._screen.note(f"process {pid} is dead")
-        stood = stands(target)
+        stood = sum(target.positions().values())
         self._go_on(_DEAD_FOR, sink=False)
         self._sink.start(topology)
-        self._await(target, lambda: "" if stands(target) > stood else f"{self._sink.pid} waits for its partitions")
+
+        def stands_still() -> str:
+            moved = sum(target.positions().values()) > stood
+            return "" if moved else f"{self._sink.pid} waits for its partitions"
+
+        self._await(target, stands_still)
         self._screen.note(f"{pid} died, {self._sink.pid} goes on")
 
-    def _compare(self, target: psycopg.Connection, shards: Iterable[ShardAddress]) -> list[Comparison]:
+    def _compare(self, target: Target, shards: Iterable[ShardAddress]) -> list[Comparison]:
         with ExitStack() as connections:
             sources = {s.name: connections.enter_context(psycopg.connect(s.admin_url, autocommit=True)) for s in shards}
-            results = [compare(sources, target, table) for table in TABLES]
+            results = [compare(sources, target.sides, table) for table in TABLES]
         if all(result.equal for result in results):
             self._screen.note(f"{sum(result.source_rows for result in results):,} rows, all equal")
         else:
@@ -194,29 +206,29 @@ class _Story:
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def _await_copies(self, target: psycopg.Connection, shards: Iterable[ShardAddress]) -> None:
+    def _await_copies(self, target: Target, shards: Iterable[ShardAddress]) -> None:
         """Wait until the rows that shards without load have are in the target."""
         wanted = {(s.name, table): count for s in shards for table, count in source_counts(s).items()}
 
         def missing() -> str:
-            there = target_counts(target)
+            there = target.counts()
             here = sum(min(count, there.get(place, 0)) for place, count in wanted.items())
             return "" if here == sum(wanted.values()) else f"{here:,} of {sum(wanted.values()):,} rows are there"
 
         self._await(target, missing)
         self._screen.note(f"{sum(wanted.values()):,} rows")
 
-    def _await_last_words(self, target: psycopg.Connection, words: Iterable[LastWord]) -> None:
+    def _await_last_words(self, target: Target, words: Iterable[LastWord]) -> None:
         """Wait until the last change of each shard's tables is in the target."""
         left = list(words)
 
         def missing() -> str:
-            left[:] = [word for word in left if not heard(target, word)]
+            left[:] = [word for word in left if not target.heard(word)]
             return ", ".join(f"{word.shard} {word.table}" for word in left)
 
         self._await(target, missing)
 
-    def _await(self, target: psycopg.Connection, missing: Callable[[], str]) -> None:
+    def _await(self, target: Target, missing: Callable[[], str]) -> None:
         """Wait until nothing is missing, and say meanwhile what is.
 
         Raises:
@@ -226,7 +238,7 @@ class _Story:
         while waits_for := missing():
             self._screen.note(waits_for)
             self._go_on(_LOOK_EVERY)
-            if reason := refused(target):
+            if reason := target.refused():
                 raise AffluxError(reason, hint=_look_at(self._stack))
             if time.monotonic() > give_up:
                 raise AffluxError(
@@ -260,12 +272,12 @@ def _look_at(stack: Stack) -> str:
     return f"the logs are in {stack.folder / 'logs'}; `afflux demo --keep` leaves everything running to look at"
 
 
-def _ways_on(folder: Path) -> list[str]:
+def _ways_on(wishes: Wishes, kind: type[Target]) -> list[str]:
     return [
         "",
-        "Everything runs on: change rows on a shard, and see them in the warehouse.",
-        f'  eval "$(afflux stack env --state {folder})"',
+        "Everything runs on: change rows on a shard, and see them in the target.",
+        f'  eval "$(afflux stack env --state {wishes.folder})"',
         "  psql $SHARD0_URL -c \"update orders set status = 'mine' where id = (select min(id) from orders)\"",
-        "  psql $WAREHOUSE_URL -c \"select _shard, id, status from orders where status = 'mine'\"",
-        f"Take it down with: afflux demo --down --state {folder}",
+        kind.shows(wishes.folder),
+        f"Take it down with: afflux demo --down --state {wishes.folder}",
     ]

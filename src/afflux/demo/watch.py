@@ -3,28 +3,21 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import errors
 
 from afflux.clients.topics import Topics
 from afflux.demo.load import Load
 from afflux.demo.sink import SinkProcess
-from afflux.errors import KafkaError
+from afflux.demo.target import Rows, Target
+from afflux.errors import KafkaError, SinkError
 from afflux.stack import Addresses
 
 _EVERY = 1.0
 """Seconds."""
 _LEAVE_SECONDS = 3.0
-
-_ROWS = """
-SELECT _shard, count(*), extract(epoch FROM max(_source_ts))::float8
-FROM (SELECT _shard, _source_ts FROM public.customers UNION ALL SELECT _shard, _source_ts FROM public.orders) _
-GROUP BY _shard"""
-
-_POSITIONS = "SELECT topic, partition, next_offset FROM afflux.positions"
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Figures:
 @dataclass(frozen=True)
 class _Seen:
     at: float
-    rows: dict[str, tuple[int, float]]
+    rows: dict[str, Rows]
     positions: dict[str, int]
     ends: dict[str, int]
     written: dict[str, int]
@@ -67,13 +60,16 @@ class Watch:
 
     Args:
         addresses: of the stack.
+        target: its own one of the target.
         load: what writes.
         sink: what applies.
         show: is given the figures.
     """
 
-    def __init__(self, addresses: Addresses, load: Load, sink: SinkProcess, show: Callable[[Figures], None]) -> None:
-        self._warehouse = addresses.warehouse_url
+    def __init__(
+        self, addresses: Addresses, target: Target, load: Load, sink: SinkProcess, show: Callable[[Figures], None]
+    ) -> None:
+        self._target = target
         self._topics = Topics(addresses.kafka)
         self._load, self._sink, self._show = load, sink, show
         self._stop = threading.Event()
@@ -89,7 +85,7 @@ class Watch:
         self._thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
-        with suppress(psycopg.Error), psycopg.connect(self._warehouse, autocommit=True) as target:
+        with suppress(psycopg.Error, SinkError), closing(self._target) as target:
             before, ends = self._look(target), False
             while not ends:
                 ends = self._stop.wait(_EVERY)  # and then looks a last time
@@ -97,20 +93,18 @@ class Watch:
                 self._show(Figures(self._figures(before, now), self._sink.events()))
                 before = now
 
-    def _look(self, target: psycopg.Connection) -> _Seen:
+    def _look(self, target: Target) -> _Seen:
         positions: dict[str, int] = {}
         ends: dict[str, int] = {}
-        rows: dict[str, tuple[int, float]] = {}
-        try:
-            places = {(topic, number): offset for topic, number, offset in target.execute(_POSITIONS)}
-            known = self._topics.end_offsets({topic for topic, _ in places})
+        rows: dict[str, Rows] = {}
+        with suppress(KafkaError):  # nothing is there yet
+            places = target.positions()
+            known = self._topics.end_offsets({partition.topic for partition in places})
             for place, offset in places.items():
-                shard = place[0].partition(".")[0]  # the stack's topology names topics after the shard
+                shard = place.topic.partition(".")[0]  # the stack's topology names topics after the shard
                 positions[shard] = positions.get(shard, 0) + offset
                 ends[shard] = ends.get(shard, 0) + known.get(place, offset)
-            rows = {shard: (count, newest) for shard, count, newest in target.execute(_ROWS)}
-        except (errors.UndefinedTable, KafkaError):
-            pass  # nothing is there yet
+            rows = target.rows()
         written = {shard: writer.committed.total() for shard, writer in self._load.writers.items()}
         return _Seen(time.time(), rows, positions, ends, written)
 
@@ -118,7 +112,7 @@ class Watch:
         passed = now.at - before.at
 
         def one(shard: str) -> ShardFigures:
-            rows, newest = now.rows.get(shard, (0, now.at))
+            rows, newest = now.rows.get(shard, Rows(0, now.at))
             position = now.positions.get(shard, 0)
             writer = self._load.writers.get(shard)
             return ShardFigures(

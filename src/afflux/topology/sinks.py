@@ -1,11 +1,19 @@
 """`sinks`: the targets."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field
 
 from afflux.topology.part import Name, Part, PropertyText, Size, Time, seconds, size_bytes
 from afflux.topology.regex import compiled
+
+
+class SinkType(StrEnum):
+    """What a target may be."""
+
+    POSTGRESQL = "postgresql"
+    DELTA = "delta"
 
 
 class Batching(Part):

@@ -223,6 +223,9 @@ def test_no_chained_exception_carries_the_file_along() -> None:
     assert caught.value.__context__ is None
 
 
+_WAREHOUSE = 'type: postgresql, url: "postgresql://afflux:${env:DW_PASSWORD}@127.0.0.1/dw"'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -255,6 +258,16 @@ def test_no_chained_exception_carries_the_file_along() -> None:
         ('connect: {url: "http://', 'connect: {url: "', "connect.url must be a URL that begins with http://"),
         ("type: postgresql", "type: snowflake", "sinks[0].type must be 'postgresql' or 'delta', not 'snowflake'"),
         ("postgresql://", "jdbc:postgresql://", "sinks[0].url must be a URL such as postgresql://"),
+        ("type: postgresql", "url: x", "key 'type' is missing in sinks[0]"),
+        (_WAREHOUSE, "type: delta, path: lake", "sinks[0].path must be an absolute path, or an address such as s3://"),
+        (_WAREHOUSE, "type: delta, path: /my lake", "sinks[0].path may hold ASCII letters, digits and"),
+        (_WAREHOUSE, "type: delta, path: /lake, urll: x", "unknown key 'urll' in sinks[0]; did you mean 'url'?"),
+        (
+            _WAREHOUSE,
+            "type: delta, path: s3://b/l, storage_options: {aws_secret_access_key: abc}",
+            "sinks[0].storage_options.aws_secret_access_key is a secret written in clear",
+        ),
+        (_WAREHOUSE, "type: delta, path: /l, tables: [{target: '('}]", "sinks[0].tables[0].target is no regular"),
         ("regex: 's", "regex: '(?P<a>x)s", "is Python's and not Java's"),
         ("shards:", "names: {slot: '{shrd}'}\n  shards:", "placeholder {shrd} is none of {name} and {shard}"),
         ("shards:", "names: {slot: '{shard'}\n  shards:", "a brace is open or closed alone"),

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import quote
 
 import polars as pl
 import pyarrow as pa
@@ -20,7 +19,7 @@ from afflux.topology.sinks import DeltaSink as Config
 
 _WAITING_HELPS_NOT = re.compile(
     r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
-    r"|unauthorized|credential|unknown scheme|not a directory|read-only file system",
+    r"|could not create local directory|unauthorized|credential|unknown scheme|not a directory|read-only file system",
     re.IGNORECASE,
 )
 """What an answer says that will be the same tomorrow."""
@@ -148,8 +147,19 @@ def store_of(config: Config) -> Store:
 
 
 def folder(name: str) -> str:
-    """Write a name so that it is one folder, whatever is in it."""
-    return quote(name, safe=" ").replace(".", "%2E") if name in {".", ".."} else quote(name, safe=" .")
+    """Write a name so that it is one folder of any store, whatever is in it: `~2f` for what may not be there.
+
+    Per cent signs are no way out: delta-rs reads them back (observed on 1.6.6).
+    """
+    return _NO_FOLDER.sub(lambda found: "".join(f"~{byte:02x}" for byte in found[0].encode()), name)
+
+
+def unfolded(folder: str) -> str:
+    """Give the name of a folder that `folder` has written."""
+    return re.sub(r"(~[0-9a-f]{2})+", lambda found: bytes.fromhex(found[0].replace("~", "")).decode(), folder)
+
+
+_NO_FOLDER = re.compile(r"[^A-Za-z0-9_.-]|^\.+$|^_(?=afflux$)")
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from afflux.topology.sinks import LakeTable
 
 log = structlog.get_logger()
 
-_RESERVED = "_afflux"
 _ATTEMPTS = 10
 
 
@@ -56,12 +55,6 @@ class Tables:
         if changes.keeping.mode is not Mode.UPSERT:
             raise TableError(
                 f"table {changes.table}: mode {changes.keeping.mode} is not done in a lake", table=str(changes.table)
-            )
-        if changes.table.schema == _RESERVED:
-            raise TableError(
-                f"table {changes.table}: a lake keeps its own state in {_RESERVED}",
-                table=str(changes.table),
-                hint="give it another `target`",
             )
         self._names.check(changes)
         found = self._find(place(changes.table))

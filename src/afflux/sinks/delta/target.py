@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -13,7 +12,7 @@ from deltalake.schema import Schema
 from afflux.sinks.base import LSN, SHARD
 from afflux.sinks.delta.columns import SYNCED_AT, Names, read_schema, schema
 from afflux.sinks.delta.effects import GONE, Effect
-from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.store import Store, unfolded
 from afflux.types.exact import INSTANT
 
 _OLD = pl.CompatLevel.oldest()
@@ -42,7 +41,7 @@ class Target:
     @property
     def name(self) -> str:
         """The table's name, `schema.table`."""
-        return ".".join(unquote(part) for part in self.place.split("/"))
+        return ".".join(unfolded(part) for part in self.place.split("/"))
 
     def refresh(self) -> None:
         """Learn what others have committed."""

@@ -1,0 +1,383 @@
+"""What a lake promises besides the contract of every sink: exact types, whole batches, and safety beside others."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+
+from afflux.errors import Fenced, IncompleteError, RefusedError, SinkError, TableError
+from afflux.sinks.base import DELETED, MOVED_AT, SEQUENCE, Batch, Span, TableChanges, TableName, TargetColumn
+from afflux.sinks.delta import codec, ledger
+from afflux.sinks.delta.sink import DeltaSink
+from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.tables import place
+from afflux.sinks.delta.target import Target
+from afflux.sinks.memory import Memory
+from afflux.topology.sinks import DeltaSink as Config
+from afflux.types.postgres import PgType, pg_type
+from targets import ID, META, NOTE, ONE, ZERO, DeltaTarget, batch, changes, content
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> DeltaTarget:
+    return DeltaTarget(tmp_path)
+
+
+def table_of(lake: DeltaTarget, name: str = "t") -> DeltaTable:
+    found = lake.store.open(place(TableName(lake.schema, name)))
+    assert found is not None
+    return found
+
+
+INSTANT = pl.Datetime("us", "UTC")
+VALUES: list[tuple[PgType, Any, Any, pl.DataType]] = [
+    (pg_type("BOOL"), True, True, pl.Boolean()),
+    (pg_type("INT2"), -32768, -32768, pl.Int16()),
+    (pg_type("INT8"), 2**63 - 1, 2**63 - 1, pl.Int64()),
+    (pg_type("FLOAT4"), 1.5, 1.5, pl.Float32()),
+    (pg_type("FLOAT8"), 5e-324, 5e-324, pl.Float64()),
+    (pg_type("NUMERIC", 12, 4), "1.5000", Decimal("1.5000"), pl.Decimal(12, 4)),
+    (pg_type("NUMERIC", 38, 10), "1" * 28 + "." + "2" * 10, Decimal("1" * 28 + "." + "2" * 10), pl.Decimal(38, 10)),
+    (pg_type("NUMERIC"), "1" + "0" * 300 + ".50", "1" + "0" * 300 + ".50", pl.String()),
+    (pg_type("TEXT"), "naïve \x01 ☃", "naïve \x01 ☃", pl.String()),
+    (pg_type("BYTEA"), b"\x00\xff", b"\x00\xff", pl.Binary()),
+    (pg_type("DATE"), "0001-01-01", date(1, 1, 1), pl.Date()),
+    (pg_type("TIMESTAMP", 29, 6), "9999-12-31 23:59:59.999999", datetime.max, pl.Datetime("us")),  # noqa: DTZ901 - it has none
+    (
+        pg_type("TIMESTAMPTZ", 35, 6),
+        "2024-02-29 12:34:56.1+00",
+        datetime(2024, 2, 29, 12, 34, 56, 100000, UTC),
+        INSTANT,
+    ),
+    (pg_type("TIME", 15, 6), "24:00:00", "24:00:00", pl.String()),
+    (pg_type("JSONB"), '{"a": 1.10}', '{"a": 1.10}', pl.String()),
+    (pg_type("_TEXT"), '{"a b",NULL,""}', ["a b", None, ""], pl.List(pl.String())),
+    (pg_type("_NUMERIC", 10, 2), "{1.50,NULL}", [Decimal("1.50"), None], pl.List(pl.Decimal(10, 2))),
+    (
+        pg_type("_TIMESTAMPTZ", 35, 6),
+        '{"2024-01-01 00:00:00+00"}',
+        [datetime(2024, 1, 1, tzinfo=UTC)],
+        pl.List(INSTANT),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "held", "dtype"), VALUES, ids=[f"{of}-{n}" for n, (of, *_) in enumerate(VALUES)]
+)
+def test_a_value_is_held_exactly_in_a_type_of_its_own(
+    lake: DeltaTarget, of: PgType, value: Any, held: Any, dtype: pl.DataType
+) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    columns = (ID, TargetColumn("v", of))
+    sink.apply(batch(0, changes(lake, [("s", 1, False, 1, value), ("s", 1, False, 2, None)], columns)))
+    sink.apply(batch(1, changes(lake, [("s", 2, False, 2, None)], columns)))  # and stays when its file is rewritten
+    found = pl.read_delta(table_of(lake)).sort("id")
+    assert (found["v"].dtype, found["v"].to_list()) == (dtype, [held, None])
+
+
+def test_duckdb_reads_the_same_rows_as_polars(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    columns = tuple(TargetColumn(f"c{n}", of) for n, (of, *_) in enumerate(VALUES))
+    rows = [("s", 1, False, n, *(value if n else None for _, value, _, _ in VALUES)) for n in range(2)]
+    sink.apply(batch(0, changes(lake, rows, (ID, *columns))))
+    found = table_of(lake)
+    names = [column.name for column in columns]
+    read = duckdb.sql(f"SELECT {', '.join(names)} FROM read_parquet({found.file_uris()}) ORDER BY id").pl()
+    mine = pl.read_delta(found).sort("id").select(names)
+    assert read.rows() == mine.rows()
+
+
+def test_the_tables_protocol_is_no_newer_than_its_columns_need(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(lake, [("s", 1, False, 1, "a")])))
+    protocol = table_of(lake).protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+    local = TargetColumn("local", pg_type("TIMESTAMP", 29, 6))
+    sink.apply(batch(1, changes(lake, [("s", 1, False, 1, "2024-01-01 00:00:00")], (ID, local))))
+    assert table_of(lake).protocol().reader_features == ["timestampNtz"]
+
+
+@pytest.mark.parametrize(
+    ("of", "value"),
+    [
+        (pg_type("NUMERIC", 12, 4), "NaN"),
+        (pg_type("DATE"), "infinity"),
+        (pg_type("TIMESTAMPTZ", 35, 6), "0044-03-15 12:00:00+00 BC"),
+        (pg_type("_INT4"), "{{1,2},{3,4}}"),
+    ],
+    ids=str,
+)
+def test_a_value_without_an_exact_place_is_refused_and_nothing_is_written(
+    lake: DeltaTarget, of: PgType, value: str
+) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    columns = (ID, TargetColumn("v", of))
+    with pytest.raises(RefusedError, match="has no exact place") as refused:
+        sink.apply(batch(0, changes(lake, [("s", 1, False, 1, None), ("s", 1, False, 2, value)], columns)))
+    assert set(refused.value.reasons) == {1}
+    assert value not in str(refused.value), "values are not for logs"
+    assert (content(lake, "id"), lake.sink().claim([ZERO])) == ([], {ZERO: 0})
+
+
+def test_composite_keys_and_odd_names_work_in_a_lake(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    columns = (TargetColumn("Größe x", pg_type("TEXT")), TargetColumn('a"b', pg_type("INT4")), NOTE)
+    frame = pl.DataFrame(
+        [(0, "s", 1, 1, False, None, "k", 1, "one"), (1, "s", 1, 1, False, None, "k", 2, "two")],
+        schema={
+            SEQUENCE: pl.Int64,
+            **META,
+            MOVED_AT: pl.Int64,
+            "Größe x": pl.String,
+            'a"b': pl.Int32,
+            "note": pl.String,
+        },
+        orient="row",
+    )
+    table = TableName(lake.schema, "Odd/Nümber %2F~ .")
+    sink.apply(batch(0, TableChanges(table, columns, ('a"b', "Größe x"), frame)))
+    gone = frame.filter(pl.col('a"b') == 2).with_columns(pl.lit(value=True).alias(DELETED))
+    sink.apply(batch(1, TableChanges(table, columns, ('a"b', "Größe x"), gone)))
+    assert [row["note"] for row in lake.rows(table)] == ["one"]
+
+
+def test_a_table_of_somebody_else_in_the_lake_is_left_alone(lake: DeltaTarget) -> None:
+    pl.DataFrame({"id": [1], "note": ["theirs"]}).write_delta(lake.store.uri(place(TableName(lake.schema, "t"))))
+    sink = lake.sink()
+    sink.claim([ZERO])
+    with pytest.raises(TableError, match="is there already, without a column '_lsn'"):
+        sink.apply(batch(0, changes(lake, [("s", 1, False, 1, "a")])))
+
+
+@pytest.mark.parametrize(("column", "words"), [("_shard", "a column '_shard'"), ("id", "has the key")])
+def test_what_can_not_be_ones_table_is_said(lake: DeltaTarget, column: str, words: str) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(lake, [("s", 1, False, 1, "a")])))
+    columns = (ID, TargetColumn(column, pg_type("TEXT"))) if column != "id" else (ID, NOTE)
+    other = changes(lake, [("s", 1, False, 1, "a")], columns)
+    with pytest.raises(TableError, match=words):
+        sink.apply(batch(1, replace(other, key=("note",)) if column == "id" else other))
+
+
+def test_an_update_of_a_row_that_was_never_in_the_lake_is_said_with_its_event(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    with pytest.raises(IncompleteError, match="without a large unchanged value") as incomplete:
+        sink.apply(batch(0, changes(lake, [("s", 1, False, 1, None)], masked={"note": [True]})))
+    assert incomplete.value.events == {0}
+
+
+# --- batches are whole, whoever dies ----------------------------------------------------------------
+
+
+def two_tables(lake: DeltaTarget, start: int, note: str) -> Batch:
+    one = changes(lake, [("shard0", start, False, 1, note), ("shard0", start, False, start + 10, note)])
+    return batch(start, one, replace(one, table=TableName(lake.schema, "u")))
+
+
+def notes(lake: DeltaTarget, name: str) -> dict[int, str]:
+    return {row["id"]: row["note"] for row in lake.rows(TableName(lake.schema, name))}
+
+
+class Died(BaseException):
+    """As if the process had been killed."""
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[None]:
+    """Let the process die at its n-th write of a table."""
+    real, left = Target.write, [after]
+
+    def write(self: Target, *given: Any) -> dict[str, Any]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Died
+        return real(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Target, "write", write)
+        yield
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_batch_over_two_tables_whose_worker_dies_between_their_commits_is_completed_once(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    old = lake.sink()
+    old.claim([ZERO])
+    old.apply(two_tables(lake, 0, "first"))
+    versions = [table_of(lake, name).version() for name in "tu"]
+    with dying(monkeypatch, written), pytest.raises(Died):
+        old.apply(two_tables(lake, 1, "second"))
+    new = lake.sink()
+    assert new.claim([ZERO]) == {ZERO: 2}
+    assert notes(lake, "t") == notes(lake, "u") == {1: "second", 10: "first", 11: "second"}
+    assert [table_of(lake, name).version() for name in "tu"] == [version + 1 for version in versions]
+    new.apply(two_tables(lake, 2, "third"))
+    assert notes(lake, "t") == notes(lake, "u") == {1: "third", 10: "first", 11: "second", 12: "third"}
+
+
+def test_a_batch_that_is_decided_is_completed_when_it_is_applied_again(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    with dying(monkeypatch, 1), pytest.raises(Died):
+        sink.apply(two_tables(lake, 0, "a"))
+    sink.apply(two_tables(lake, 0, "a"))
+    assert notes(lake, "t") == notes(lake, "u") == {1: "a", 10: "a"}
+    assert list(lake.store.list(f"_afflux/{lake.schema}/g/pledges")) == []
+
+
+def test_a_worker_that_wakes_up_after_it_was_replaced_writes_nothing(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = lake.sink()
+    old.claim([ZERO])
+    old.apply(two_tables(lake, 0, "first"))
+    real = Target.write
+
+    def write_late(self: Target, *given: Any) -> dict[str, Any]:
+        """Between its look at the table and its write, others claim its partition and go on."""
+        monkeypatch.setattr(Target, "write", real)
+        new = lake.sink()
+        assert new.claim([ZERO]) == {ZERO: 2}
+        new.apply(two_tables(lake, 2, "third"))
+        return real(self, *given)
+
+    monkeypatch.setattr(Target, "write", write_late)
+    old.apply(two_tables(lake, 1, "second"))
+    assert notes(lake, "t") == notes(lake, "u") == {1: "third", 10: "first", 11: "second", 12: "third"}
+    with pytest.raises(Fenced):
+        old.apply(two_tables(lake, 3, "stale"))
+
+
+def test_two_workers_write_one_table_side_by_side_and_no_row_is_lost(lake: DeltaTarget) -> None:
+    workers = {ZERO: lake.sink(), ONE: lake.sink()}
+    for partition, sink in workers.items():
+        sink.claim([partition])
+    together = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        partition = (ZERO, ONE)[number]
+        together.wait()
+        for n in range(8):
+            rows = [(f"shard{number}", n + 1, False, key * 2 + number, f"{n}") for key in range(n, n + 5)]
+            workers[partition].apply(batch(n, changes(lake, rows), partition=partition))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, (0, 1)))
+    found = {row["id"]: (row["_shard"], row["note"]) for row in lake.rows(TableName(lake.schema, "t"))}
+    assert found == {key * 2 + n: (f"shard{n}", str(min(key, 7))) for n in (0, 1) for key in range(12)}
+
+
+@pytest.mark.parametrize("how", ["compact", "z_order", "delete"])
+def test_others_who_change_the_table_meanwhile_are_met_by_writing_again(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    jobs: dict[str, Callable[[DeltaTable], Any]] = {
+        "compact": lambda table: table.optimize.compact(),
+        "z_order": lambda table: table.optimize.z_order(["id"]),
+        "delete": lambda table: table.delete("id = 3"),
+    }
+    sink = lake.sink()
+    sink.claim([ZERO])
+    for n in range(3):
+        sink.apply(batch(n, changes(lake, [("shard0", n, False, n + 1, "old")])))
+    real = Target.write
+    conflicts = []
+
+    def write_late(self: Target, *given: Any) -> dict[str, Any]:
+        if not conflicts:
+            jobs[how](table_of(lake))
+        try:
+            return real(self, *given)
+        except CommitFailedError as error:
+            conflicts.append(error)
+            raise
+
+    monkeypatch.setattr(Target, "write", write_late)
+    sink.apply(batch(3, changes(lake, [("shard0", 9, False, 1, "new"), ("shard0", 9, False, 3, "new")])))
+    assert conflicts, "they did not meet"
+    assert content(lake, "id", "note") == [(1, "new"), (2, "old"), (3, "new")]
+
+
+def test_a_replay_that_died_is_completed_though_nobody_claims_anything(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = lake.sink()
+    daemon.claim([ZERO])
+    with dying(monkeypatch, 0), pytest.raises(Died):
+        lake.sink().apply(Batch({}, (changes(lake, [("shard0", 1, False, 1, "replayed")]),)))
+    monkeypatch.setattr("afflux.sinks.delta.pledges._PATIENCE_SECONDS", 0.0)
+    daemon.rewound()  # which a daemon asks every few seconds
+    daemon.rewound()
+    assert content(lake, "id", "note") == [(1, "replayed")]
+
+
+# --- the state --------------------------------------------------------------------------------------
+
+
+def test_every_part_of_a_memory_is_kept_or_known_not_to_be() -> None:
+    assert {field.name for field in fields(Memory)} == codec.KINDS.keys() | codec.NOT_KEPT
+    assert not codec.KINDS.keys() & codec.NOT_KEPT
+
+
+def test_the_state_survives_being_written_anew_also_for_those_who_read_along(
+    lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_MOST_FILES", 5)
+    sink, state = lake.sink(), lake.state()
+    sink.claim([ZERO, ONE])
+    for n in range(12):
+        sink.apply(batch(n, changes(lake, [("shard0", n, False, n % 3, str(n))])))
+        (first, _) = state.positions()
+        assert first.next_offset == n + 1
+    assert len(DeltaTable(lake.store.uri(f"_afflux/{lake.schema}/g/ledger")).file_uris()) <= 6
+    assert lake.sink().claim([ZERO, ONE]) == {ZERO: 12, ONE: 0}
+    assert content(lake, "id", "note") == [(0, "9"), (1, "10"), (2, "11")]
+
+
+def test_a_state_of_a_newer_afflux_is_refused(lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(ledger, "VERSION", 2)
+        lake.sink()
+    with pytest.raises(SinkError, match="has layout 2, and this afflux knows 1"):
+        lake.sink()
+
+
+def test_a_lake_that_may_not_be_written_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = Store(str(tmp_path / "file" / "lake"))
+    config = Config(name="lake", type="delta", path=store.path)
+    with pytest.raises(SinkError, match="could not open") as refused:
+        DeltaSink(config=config, store=store, topology="x", group="g").open()
+    assert not refused.value.transient
+
+
+def test_positions_and_letters_in_a_lake_are_of_one_group_of_one_topology(tmp_path: Path) -> None:
+    one, other = DeltaTarget(tmp_path), DeltaTarget(tmp_path)
+    sink = one.sink()
+    sink.claim([ZERO])
+    sink.apply(Batch({ZERO: Span(0, 3)}))
+    other.sink()
+    assert other.state().positions() == []
+    assert one.state().positions()[0].next_offset == 3

@@ -1,0 +1,46 @@
+"""A lake on the real stack: what the shards commit is in Delta tables, row for row, beside a warehouse."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from afflux.stack import Addresses
+from estate import Estate, estate
+
+pytestmark = pytest.mark.stack
+
+MAKE = """
+CREATE TABLE $.things (
+  id bigint PRIMARY KEY, price numeric(12,4), tags text[], made timestamptz, local timestamp, day date,
+  body text, raw bytea, data jsonb, half real, whole double precision, ok boolean, at time, gap interval, free numeric)"""
+FILL = """
+INSERT INTO $.things SELECT n, n / 7.0, ARRAY['a "q"', NULL, 'b,' || n], timestamptz '2024-02-29 12:34:56.123456+01' + n * interval '1 h',
+  '9999-12-31 23:59:59.999999', date '0001-01-01' + n, repeat('large ' || n, 900), decode('00ff', 'hex'), '{{"a": 1.10}}',
+  1.1, 1e23, n % 2 = 0, '24:00', '1 mon -2 days', 1e40 + n FROM generate_series({first}, {last}) n"""
+
+
+@pytest.fixture(scope="module")
+def home(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    folder = tmp_path_factory.mktemp("lake")
+    with estate(addresses, folder, "lake", lake=folder / "lake", shards=2) as made:
+        made.sql(MAKE)
+        for shard in (0, 1):
+            made.sql(FILL.format(first=1 + shard * 1000, last=300 + shard * 1000), shard=shard)
+        made.apply()
+        for daemon in made.daemons:
+            daemon.start()
+        yield made
+
+
+def test_a_lake_and_a_warehouse_hold_the_same_each_from_its_own_positions(home: Estate) -> None:
+    home.await_equal("things", lake=True)
+    home.await_equal("things")
+    home.sql("UPDATE $.things SET price = -price, ok = NOT ok WHERE id % 3 = 0")
+    home.sql("DELETE FROM $.things WHERE id % 5 = 0")
+    home.sql("UPDATE $.things SET id = id + 100000 WHERE id % 7 = 0")
+    home.sql("ALTER TABLE $.things ADD COLUMN more int8", "INSERT INTO $.things (id, more) VALUES (500000, 2)", shard=0)
+    home.await_equal("things", lake=True)
+    home.await_equal("things")
+    groups = [home.ask("positions", "show", "--sink", sink) for sink in ("warehouse", "lake")]
+    assert all(groups)
