@@ -1,6 +1,7 @@
 """Kafka Connect's REST interface."""
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from afflux.errors import ConnectError
 
 VALIDATE_SECONDS = 100.0
 """Setting a config makes Connect validate it, which opens a connection to the shard; its own limit is 90 s."""
+
+LISTEN_SECONDS = 1.0
 
 _PREFACE = re.compile(r"^Connector configuration is invalid and contains the following \d+ error\(s\): ?")
 _POSTSCRIPT = re.compile(r" ?You can also find the above list of errors at the endpoint `[^`]*`$")
@@ -129,6 +132,16 @@ class Connect:
     def delete_offsets(self, name: str) -> None:
         """Forget where a connector stands; it must be stopped. Without offsets this changes nothing."""
         self._rest.delete("connectors", name, "offsets")
+
+
+def listens(worker: str) -> bool:
+    """Tell whether somebody listens at a worker's address, `host:port`, as Connect names its workers."""
+    host, _, port = worker.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=LISTEN_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def first_reason(trace: str) -> str:

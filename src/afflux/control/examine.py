@@ -1,12 +1,12 @@
 """Look at every shard's stream: what Connect, the shard itself and the heartbeats in Kafka say, in parallel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from afflux.clients.catalog import Publication, Server, Slot
-from afflux.clients.connect import Connector
+from afflux.clients.connect import Connector, listens
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login
 from afflux.control.observe import WORKERS
@@ -83,6 +83,13 @@ def decodable(topology: Topology, shard: Shard) -> str:
             return source.decode(names.slot, names.publication)
     except ServerError:
         return ""
+
+
+def answering(looks: Iterable[Look]) -> dict[str, bool]:
+    """Ask of each worker of Connect that runs something whether it listens at its own address."""
+    workers = sorted({look.status.worker for look in looks} - {""})
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return dict(zip(workers, pool.map(listens, workers), strict=True))
 
 
 def overrun(topology: Topology, shard: Shard, to: Servers) -> str:

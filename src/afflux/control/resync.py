@@ -9,39 +9,98 @@ whoever comes next begins again.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from afflux.clients.connect import Connect
 from afflux.clients.postgres import session
-from afflux.clients.servers import Servers, login
+from afflux.clients.servers import Servers, login, servers
+from afflux.control import audit, given
 from afflux.control.announce import announce
 from afflux.control.audit import Audit, Deed
+from afflux.control.converge import WAIT_SECONDS, Report, apply_topology
 from afflux.control.desired import captured
+from afflux.control.follow import Progress
 from afflux.control.neighbours import RESYNC, UNFINISHED
+from afflux.control.observe import WORKERS
 from afflux.control.settings import connector_config
-from afflux.control.stopping import STOP_SECONDS, stop
-from afflux.errors import AffluxError, ConnectError
+from afflux.control.stopping import ORPHAN_SECONDS, must_stop
+from afflux.errors import AffluxError, UsageError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
 
 KIND = "resynchronise shard"
-ORPHAN_SECONDS = 3.0
-"""Before a task that was told to stop sees that its slot is gone, and ends.
-
-Debezium looks every 2 s, for half an hour, whether an invalidated slot has a position, also when its task was given up
-meanwhile (observed): the new slot must not be there before that.
-"""
 
 
-def prepare(topology: Topology, shard: Shard, to: Servers, audit: Audit, *, why: str, cause: str = "") -> None:
+@dataclass(frozen=True)
+class Resync:
+    """What became of one shard.
+
+    Attributes:
+        shard: which.
+        prepared: whether it is read anew.
+        error: why not.
+        hint: what to do about that.
+    """
+
+    shard: str
+    prepared: bool
+    error: str = ""
+    hint: str = ""
+
+
+def resynchronise(
+    topology: Topology, shards: Collection[str], *, report: Progress | None = None, wait: float = WAIT_SECONDS
+) -> tuple[list[Resync], Report]:
+    """Read shards anew, at a person's word: the slot is made anew, all rows come again, what was deleted goes.
+
+    Args:
+        topology: as loaded.
+        shards: their names.
+        report: told (shard, what happened), from several threads.
+        wait: seconds for the shards to stream; a first copy that takes longer goes on.
+
+    Returns:
+        What became of each shard, one that fails stops no other; and how those that could be prepared were started.
+
+    Raises:
+        UsageError: others make the topology's connectors; a secret of the topology can't be found.
+        ServerError: Connect, the broker or the registry does not answer.
+    """
+    if given.are_given(topology):
+        raise UsageError(
+            "others make the connectors of this topology, so that afflux can't have one begin anew",
+            hint="Stop the connector, drop its slot and delete its offsets; then `afflux tables resync` when it streams.",
+        )
+    to, tell = servers(topology), report or (lambda *_: None)
+    audit.prepare(topology)
+    told = Audit(audit.journal(topology), audit.me())
+
+    def one(shard: Shard) -> Resync:
+        try:
+            prepare(topology, shard, to, told, why="a person asked for it")
+        except AffluxError as error:
+            tell(shard.name, f"can't be read anew: {error.message}")
+            return Resync(shard.name, prepared=False, error=error.message, hint=error.hint)
+        tell(shard.name, "the old slot is gone, the sinks know; all rows are read anew")
+        return Resync(shard.name, prepared=True)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        done = list(pool.map(one, [shard for shard in topology.shards if shard.name in shards]))
+    prepared = [each.shard for each in done if each.prepared]
+    return done, apply_topology(topology, report=tell, wait=wait, only=prepared)
+
+
+def prepare(topology: Topology, shard: Shard, to: Servers, told: Audit, *, why: str, cause: str = "") -> None:
     """Prepare a shard to be read anew; the next `apply` starts its connector, which then does it.
 
     Args:
         topology: as loaded.
         shard: one of its shards.
         to: its servers.
-        audit: told of it.
+        told: of what is done.
         why: the reason in words.
         cause: the failure that it answers, if one does.
 
@@ -50,7 +109,7 @@ def prepare(topology: Topology, shard: Shard, to: Servers, audit: Audit, *, why:
     """
     names = shard_names(topology, shard)
     deed = Deed(KIND, f"slot {names.slot}", shard.name, cause, why)
-    with _told(audit, deed):
+    with _told(told, deed):
         with session(login(topology, shard)) as source:
             tables = captured(topology, shard, source.relations())
         config = connector_config(topology, shard, tables, exact=False)
@@ -59,7 +118,7 @@ def prepare(topology: Topology, shard: Shard, to: Servers, audit: Audit, *, why:
             source.drop_slot(names.slot)
             time.sleep(ORPHAN_SECONDS)
             lsn = source.position()
-        announce(topology, shard, to, tables, lsn=lsn, by_signal=False, by=audit.by)
+        announce(topology, shard, to, tables, lsn=lsn, by_signal=False, by=told.by)
         # From here on it is an unfinished connector like any other: its offsets go before it starts.
         to.connect.put_config(names.connector, {**config, UNFINISHED: "true"})
 
@@ -68,16 +127,15 @@ def _halt(connect: Connect, name: str, marked: dict[str, str]) -> None:
     """Mark a connector, made if need be, and have nobody read its slot any more."""
     connect.create_stopped(name, marked)
     connect.put_config(name, marked)  # where there was one
-    if not stop(connect, name):
-        raise ConnectError(f"connector {name} did not stop in {STOP_SECONDS:g} s", hint="Try again.", transient=True)
+    must_stop(connect, name)
 
 
 @contextmanager
-def _told(audit: Audit, deed: Deed) -> Iterator[None]:
-    number = audit.begin(deed)
+def _told(told: Audit, deed: Deed) -> Iterator[None]:
+    number = told.begin(deed)
     try:
         yield
     except AffluxError as error:
-        audit.end(number, deed, error.message)
+        told.end(number, deed, error.message)
         raise
-    audit.end(number, deed)
+    told.end(number, deed)

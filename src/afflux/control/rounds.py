@@ -7,11 +7,11 @@ import structlog
 
 from afflux.clients.journal import Journal
 from afflux.clients.servers import Servers
-from afflux.control import memory
+from afflux.control import given, memory
 from afflux.control.audit import Audit
 from afflux.control.cases import Case
 from afflux.control.causes import Finding, Remedy, publications
-from afflux.control.examine import decodable, examine, overrun
+from afflux.control.examine import answering, decodable, examine, overrun
 from afflux.control.memory import Memory
 from afflux.control.observe import WORKERS, observe
 from afflux.control.plan import Plan, make_plan
@@ -83,6 +83,7 @@ class Rounds:
             ward.known = memory.load(self._journal.entries())
             self._written = dict(ward.known)
         ward.see(examine(self._topology, self._to), now)
+        ward.heard(answering(ward.looks.values()))
         self._probe(now)
         self._remember()
         findings = ward.findings(planned=False)
@@ -122,8 +123,9 @@ class Rounds:
             self._probed[shard.name] = now + PROBE_SECONDS
             if shard.name in stuck:
                 ward.unreadable[shard.name] = decodable(self._topology, shard)
-            else:
-                ward.known[shard.name] = ward.known[shard.name].missed(overrun(self._topology, shard, self._to))
+            elif gap := overrun(self._topology, shard, self._to):
+                log.warning("changes are missing", shard=shard.name, detail=gap)
+                ward.known[shard.name] = ward.known[shard.name].missed(gap)
 
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(ask, due))
@@ -144,7 +146,8 @@ class Rounds:
         treatment = Treatment(self._topology, self._to, self._audit, ward, self._may)
         due = ward.due(now)
         lost = {name for name, found in findings.items() if found and found.remedy is Remedy.RESYNCHRONISE}
-        acted = treatment.resynchronise({name for name in lost & due if self._can_resync(ward.cases[name])}, now)
+        anew = {name for name in lost & due if self._can_resync(ward.cases[name]) and not self._stopped(name)}
+        acted = treatment.resynchronise(anew, now)
         if acted:
             self.plan_soon()
         if planned:
@@ -157,12 +160,20 @@ class Rounds:
             for name in due - unpublished:
                 if ward.cases[name].finding.remedy is Remedy.MEND:
                     ward.treated(name, now, lambda: 0.0)
-        failed = {name for name in due - lost if ward.evidence(name, planned=False).failed}
-        restarts = {name for name in due - lost if restartable(ward.cases[name], failed=name in failed)}
+        there = {name for name in due - lost if ward.looks[name].connector is not None}
+        failed = {name for name in there if ward.evidence(name, planned=False).failed}
+        restarts = {name for name in there if restartable(ward.cases[name], failed=name in failed)}
         acted |= treatment.restart(restarts, now)
         return bool(acted)
 
     def _can_resync(self, case: Case) -> bool:
-        """Whether a shard may be read anew: tables that keep every change would miss some, and never can by themselves."""
+        """Whether a shard may be read anew by itself: tables that keep every change would miss some for good."""
+        if given.are_given(self._topology):
+            return False
         allowed = self._resynchronise and all(table.mode == "upsert" for table in self._topology.tables)
         return case.finding.remedy is Remedy.RESYNCHRONISE and (allowed or case.finding.cause.begun)
+
+    def _stopped(self, shard: str) -> bool:
+        """Whether a person has stopped a connector: so it stays, whatever it has."""
+        case, connector = self.ward.cases[shard], self.ward.looks[shard].connector
+        return connector is not None and connector.state in {"PAUSED", "STOPPED"} and not case.finding.cause.begun

@@ -35,6 +35,8 @@ class Ward:
         plan: what differed from the topology, when that was last asked.
         unreadable: what its server said when it was asked to decode.
         known: what has to be remembered of it.
+        answered: the workers that were seen to answer.
+        gone: those of them that do not any more.
     """
 
     looks: dict[str, Look] = field(default_factory=dict)
@@ -43,6 +45,8 @@ class Ward:
     plan: Plan = field(default_factory=Plan)
     unreadable: dict[str, str] = field(default_factory=dict)
     known: dict[str, Memory] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
 
     def see(self, looks: Mapping[str, Look], now: float) -> None:
         """Take in a look at every shard; those that are not among them are forgotten."""
@@ -51,6 +55,11 @@ class Ward:
         self.cases = {name: case for name, case in self.cases.items() if name in looks}
         self.unreadable = {name: said for name, said in self.unreadable.items() if name in self.stuck(0.0)}
         self.known |= {name: self.known.get(name, Memory()).seen(look) for name, look in looks.items()}
+
+    def heard(self, workers: Mapping[str, bool]) -> None:
+        """Take in which workers answer; of one that never did nothing is known."""
+        self.answered |= {worker for worker, answers in workers.items() if answers}
+        self.gone = {worker for worker, answers in workers.items() if not answers and worker in self.answered}
 
     def robbed(self) -> set[str]:
         """Give the shards whose slot seems to be read by somebody else."""
@@ -101,6 +110,7 @@ class Ward:
             taken=signs.taken,
             behind=_behind(look),
             gap=self.known[shard].gap,
+            worker_gone=look.status.worker in self.gone,
             republished=self.known[shard].replaced(look),
             unreadable=self.unreadable.get(shard, ""),
         )

@@ -79,7 +79,7 @@ REFUSED = Problem("shard0", "server h:5432/app", 'password authentication failed
         ("registry_rule", {"slot": IDLE}, "registry rule", Remedy.RESTART),
         ("registry_killed", {"slot": IDLE}, "registry away", Remedy.RESTART),
         ("registry_at_another_address", {"slot": IDLE, "drift": ("connector c",)}, "changed by hand", Remedy.MEND),
-        ("record_too_large_for_the_producer", {"slot": IDLE}, "record too large", Remedy.RESTART),
+        ("record_too_large_for_the_producer", {"slot": IDLE}, "record too large", Remedy.ASK),
         ("record_too_large_for_the_topic", {"slot": IDLE, "drift": ("topic t",)}, "record too large", Remedy.MEND),
         ("request_size_of_ten_bytes", {"slot": IDLE, "drift": ("connector c",)}, "record too large", Remedy.MEND),
         ("java.lang.OutOfMemoryError: Java heap space", {"slot": IDLE}, "out of memory", Remedy.RESTART),
@@ -94,6 +94,15 @@ def test_a_failed_task_s_cause_is_told_by_its_trace_and_by_the_world(
     assert (finding.cause.name, finding.remedy) == (cause, remedy)
     assert finding.detail
     assert finding.hint
+
+
+def test_a_row_that_was_too_large_is_tried_again_once_there_is_room() -> None:
+    of = dataclasses.replace(
+        failed("record_too_large_for_the_producer"), config={"producer.override.max.request.size": "8388608"}
+    )
+    finding = diagnose(evidence(of, slot=IDLE))
+    assert finding is not None
+    assert (finding.cause.name, finding.remedy) == ("record too large", Remedy.RESTART)
 
 
 @pytest.mark.parametrize("trace", TRACES)
@@ -121,6 +130,9 @@ def test_no_real_trace_is_unknown(trace: str) -> None:
         ("rights missing", evidence(server=dataclasses.replace(SERVER, may_replicate=False))),
         ("connector deleted", evidence(None, slot=IDLE, ever_read=True)),
         ("", evidence(None, slot=None)),
+        ("worker gone", evidence(slot=IDLE, worker_gone=True)),
+        ("", evidence(worker_gone=True)),
+        ("no room on the server", evidence(None, slot=None, server=dataclasses.replace(SERVER, used_slots=10))),
         ("worker gone", evidence(Connector(NAMES.connector, {}, "UNASSIGNED", tasks=(Task(0, "RUNNING"),)), since=9)),
         ("", evidence(Connector(NAMES.connector, {}, "UNASSIGNED", tasks=(Task(0, "RUNNING"),)), since=1)),
         ("stuck", evidence(slot=IDLE, since=90)),

@@ -7,6 +7,7 @@ from afflux.cli.connectors.copies import snapshot
 from afflux.cli.connectors.offsets import app as offsets
 from afflux.cli.connectors.plans import apply, drift, plan
 from afflux.cli.connectors.removal import remove
+from afflux.cli.connectors.resync import resync
 from afflux.cli.connectors.states import pause, restart, resume, stop
 from afflux.cli.connectors.statuses import status, watch
 
@@ -28,7 +29,7 @@ def _group() -> None:
 _PANELS = {
     "As the topology says": (plan, apply, drift, validate),
     "What they do": (status, watch),
-    "By hand": (restart, pause, resume, stop, snapshot, remove),
+    "By hand": (restart, pause, resume, stop, snapshot, resync, remove),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

@@ -36,6 +36,7 @@ class Evidence:
         behind: why the slot can't bring all changes since the connector last read, though it is there.
         gap: why changes are known to be missing, though the stream flows.
         republished: whether the publication is another one than the connector began with.
+        worker_gone: whether the worker that runs the task, and that was seen to answer, does not answer any more.
         unreadable: what the server said when it was asked to decode from the slot; empty: it can, or was not asked.
     """
 
@@ -58,6 +59,7 @@ class Evidence:
     behind: str = ""
     gap: str = ""
     republished: bool = False
+    worker_gone: bool = False
     unreadable: str = ""
 
     @property

@@ -1,5 +1,7 @@
 """Records: too large for Kafka, or values that can't be handed over."""
 
+import re
+
 from afflux.control.causes.base import SLOWLY, Cause, Evidence, Remedy
 
 
@@ -7,6 +9,15 @@ def _too_large(evidence: Evidence) -> str:
     return evidence.says(
         r"RecordTooLargeException: [^\n]*", r"The (?:message is \d+ bytes|request included a message larger)[^\n]*"
     )
+
+
+def _fits_now(evidence: Evidence) -> bool:
+    """Whether the row that was too large may come now."""
+    refused = re.search(r"The message is (\d+) bytes", evidence.trace)
+    if refused is None:
+        return not evidence.drift  # the broker does not tell the size
+    config = evidence.connector.config if evidence.connector else {}
+    return int(refused[1]) <= int(config.get("producer.override.max.request.size", 0))
 
 
 def _value(evidence: Evidence) -> str:
@@ -28,10 +39,10 @@ TOO_LARGE = Cause(
     means="A row is larger than Kafka may take.",
     seen_by="The text of the refusal in the task's trace. Debezium tries for a minute first.",
     fits=_too_large,
-    remedy=Remedy.MEND,
+    remedy=Remedy.ASK,
     hint="Raise `kafka.topics.max_message_bytes` in the topology above the size in the message (and the broker's"
     " `message.max.bytes` and `replica.fetch.max.bytes`, if they are lower). The waiting row then comes.",
-    mended=lambda evidence: not evidence.drift,
+    mended=_fits_now,
     pace=SLOWLY,
 )
 VALUE = Cause(

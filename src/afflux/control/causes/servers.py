@@ -16,8 +16,22 @@ def _wal_level(evidence: Evidence) -> str:
     return evidence.says(r"logical decoding requires [\"]?wal_level[\"]? >= [\"]?logical[\"]?")
 
 
+def _has_room(evidence: Evidence) -> bool:
+    server = evidence.server
+    room = server is not None and server.used_slots < server.max_slots and server.used_senders < server.max_senders
+    return room or (server is not None and evidence.slot is not None)
+
+
 def _no_room(evidence: Evidence) -> str:
-    return evidence.says(*_NO_ROOM)
+    if said := evidence.says(*_NO_ROOM):
+        return said
+    server = evidence.server
+    if server is None or _has_room(evidence):
+        return ""
+    return (
+        f"{server.used_slots} of {server.max_slots} slots and {server.used_senders} of {server.max_senders} WAL senders"
+        " are in use"
+    )
 
 
 def _away(evidence: Evidence) -> str:
@@ -37,11 +51,12 @@ WAL_LEVEL = Cause(
 NO_ROOM = Cause(
     name="no room on the server",
     means="All of the server's slots, WAL senders or connections are taken.",
-    seen_by="The text of the refusal, in the task's trace or when afflux logs in itself.",
+    seen_by="What the server tells of them, or the text of the refusal in the task's trace or when afflux logs in itself.",
     fits=_no_room,
-    remedy=Remedy.RESTART,
+    remedy=Remedy.ASK,
     hint="Drop slots that nobody reads (see pg_replication_slots), or raise max_replication_slots, max_wal_senders"
-    " or max_connections and restart the server.",
+    " or max_connections and restart the server. The task is restarted when there is room.",
+    mended=_has_room,
 )
 AWAY = Cause(
     name="database away",

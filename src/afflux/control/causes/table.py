@@ -57,9 +57,15 @@ def diagnose(evidence: Evidence) -> Finding | None:
     """Say what is wrong with a shard's stream, or None where nothing is."""
     for cause in CAUSES:
         if detail := cause.fits(evidence):
-            mended = evidence.failed and cause.mended(evidence)
-            return Finding(cause, Remedy.RESTART if mended else cause.remedy, detail, _hint(cause, evidence))
+            return Finding(cause, _remedy(cause, evidence), detail, _hint(cause, evidence))
     return None
+
+
+def _remedy(cause: Cause, evidence: Evidence) -> Remedy:
+    if evidence.failed and cause.mended(evidence):
+        return Remedy.RESTART
+    # What differs from the topology may be all that a person would mend.
+    return Remedy.MEND if cause.remedy is Remedy.ASK and evidence.failed and evidence.drift else cause.remedy
 
 
 def _hint(cause: Cause, evidence: Evidence) -> str:

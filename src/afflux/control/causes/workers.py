@@ -3,7 +3,8 @@
 from afflux.control.causes.base import SLOWLY, Cause, Evidence, Remedy
 from afflux.control.status import Verdict
 
-_UNASSIGNED = {"UNASSIGNED", "RESTARTING"}
+_REBALANCE_SECONDS = 5.0
+"""Each change of a connector makes it unassigned for a moment."""
 
 
 def _memory(evidence: Evidence) -> str:
@@ -15,9 +16,10 @@ def _nobody(evidence: Evidence) -> str:
     if connector is None or evidence.failed:
         return ""
     states = {connector.state, *(task.state for task in connector.tasks)}
-    if "UNASSIGNED" in states and evidence.since > 5:
-        return f"no worker of Connect runs it; {evidence.status.worker or 'one'} is gone or leaves"
-    return ""
+    if "UNASSIGNED" in states and evidence.since > _REBALANCE_SECONDS:
+        return "no worker of Connect runs it"
+    idle = evidence.slot is not None and not evidence.slot.active
+    return f"worker {evidence.status.worker} does not answer any more" if idle and evidence.worker_gone else ""
 
 
 def _broker(evidence: Evidence) -> str:
@@ -51,7 +53,7 @@ DELETED = Cause(
 GONE = Cause(
     name="worker gone",
     means="The Connect worker that ran the connector is gone; the others take it over.",
-    seen_by="Connect shows the connector or its task UNASSIGNED.",
+    seen_by="Connect shows the connector or its task UNASSIGNED, or the worker does not answer and nobody reads the slot.",
     fits=_nobody,
     remedy=Remedy.WAIT,
     hint="Connect gives it to another worker after `scheduled.rebalance.max.delay.ms` (five minutes unless set)."

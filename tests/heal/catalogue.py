@@ -1,0 +1,6 @@
+"""All failures, by name: those that hurt nobody else, and those that need a stack of their own."""
+
+from heal import own_stack, shared
+
+SHARED = {failure.name: failure for failure in shared.FAILURES}
+FAILURES = SHARED | {failure.name: failure for failure in own_stack.FAILURES}
