@@ -14,14 +14,17 @@ from typer.exceptions import TyperException
 
 from afflux import __version__, logs
 from afflux.cli import (
+    alerts,
     audit,
     connectors,
     dead_letters,
     demo,
+    lake,
     migrate,
     positions,
     run,
     schema,
+    slots,
     stack,
     status,
     supervise,
@@ -41,7 +44,11 @@ app.add_typer(connectors.app, name="connectors")
 app.add_typer(tables.app, name="tables")
 app.add_typer(positions.app, name="positions")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(lake.app, name="lake")
+app.add_typer(alerts.app, name="alerts")
 app.command(name="status")(status.status)
+app.command(name="slots")(slots.slots)
+app.command(name="topics")(slots.topics)
 app.command(name="run")(run.run)
 app.command(name="supervise")(supervise.supervise)
 app.command(name="audit")(audit.audit)

@@ -53,6 +53,7 @@ class FlowReading:
         watermark: up to when the target has everything; None where nobody has said yet.
         age: seconds by which the watermark is behind the shard's clock; None without one.
         stopped: the shard's topics that are not read on, with the reasons.
+        headrooms: the headroom of each partition that is behind and whose oldest event is known.
     """
 
     sink: str
@@ -65,6 +66,7 @@ class FlowReading:
     watermark: Watermark | None = None
     age: float | None = None
     stopped: Mapping[str, str] = field(default_factory=dict)
+    headrooms: Mapping[Partition, float] = field(default_factory=dict)
 
     @property
     def lag(self) -> int:
@@ -142,7 +144,8 @@ class FlowWatch:
         topics = [topic for topic in read.topics.values() if topic.shard == shard]
         mark = next((mark for mark in standing.watermarks if mark.shard == shard), None)
         lags: dict[Partition, int] = {}
-        size, deleted, headroom, losses, known = 0.0, 0, math.inf, [_NEVER], True
+        headrooms: dict[Partition, float] = {}
+        size, deleted, losses, known = 0.0, 0, [_NEVER], True
         for topic, partition, span, position in _placed(topics, standing.positions):
             deleted += max(0, min(span.start, span.end) - position)
             if span.end <= position:
@@ -153,7 +156,7 @@ class FlowWatch:
             if oldest is None:
                 known = False
                 continue
-            headroom = min(headroom, max(0.0, oldest.written + topic.retention.seconds - now))
+            headrooms[partition] = max(0.0, oldest.written + topic.retention.seconds - now)
             losses += _losses(oldest, topic, lags[partition], now)
         return FlowReading(
             sink=sink,
@@ -161,7 +164,8 @@ class FlowWatch:
             lags=lags,
             lag_bytes=size,
             deleted=deleted,
-            headroom=headroom,
+            headroom=min(headrooms.values(), default=math.inf),
+            headrooms=headrooms,
             loss=min(losses, key=lambda loss: (loss.likely, loss.soonest)) if known else None,
             watermark=mark,
             age=max(0.0, now + ahead - mark.time.timestamp()) if mark and mark.time else None,

@@ -109,6 +109,13 @@ class Watch:
             workers=connectors[1] if connectors else 0,
         )
 
+    def look_on(self, topology: Topology, looks: int, between: float) -> Readings:
+        """Look several times, some seconds apart, so that rates and forecasts of slots that nobody reads are known."""
+        for _ in range(looks - 1):
+            self.look(topology)
+            time.sleep(between)
+        return self.look(topology)
+
     def close(self) -> None:
         """Let go of all servers."""
         self._slots.close()
