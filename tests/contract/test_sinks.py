@@ -6,15 +6,13 @@ from typing import Any
 import polars as pl
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from afflux.errors import Fenced, RefusedError, SinkError, TableError
 from afflux.sinks.base import (
     DELETED,
     MOVED_AT,
+    SEQUENCE,
     Batch,
-    Partition,
     Span,
     TableChanges,
     TableName,
@@ -22,10 +20,8 @@ from afflux.sinks.base import (
     Truncate,
 )
 from afflux.sinks.sql.postgresql import PostgresSink
-from afflux.stream.folder import fold
 from afflux.types.postgres import PgType, pg_type
-from histories import Shard, decoded, histories, shown
-from targets import ID, META, NOTE, ONE, ZERO, PostgresTarget, Target, batch, changes, content, numbers
+from targets import ID, META, NOTE, ONE, ZERO, PostgresTarget, Target, batch, changes, content
 
 
 def test_a_partition_never_seen_stands_at_0_and_a_restart_goes_on_where_the_target_stands(target: Target) -> None:
@@ -130,67 +126,6 @@ def test_positions_move_without_rows(target: Target) -> None:
     sink.claim([ZERO])
     sink.apply(batch(0, end=3))
     assert target.sink().claim([ZERO]) == {ZERO: 3}
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories(), st.lists(st.integers(1, 6), min_size=150, max_size=150))
-def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
-    target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
-) -> None:
-    shards, events = history
-    table = TableName(target.schema, f"t{next(numbers)}")
-    partition = Partition(table.name, 0)
-    sink = target.sink()
-    sink.claim([partition])
-    start = 0
-    for size in sizes:
-        part = events[start : start + size]
-        if part:
-            whole = Batch({partition: Span(start, start + len(part))}, fold([decoded(part, table)]))
-            sink.apply(whole)
-            sink.apply(whole)  # a batch whose outcome was not known is applied again
-        start += len(part)
-    sink.close()
-    found = target.rows(table) if any(event["op"] != "t" for event in events) else []
-    assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories(partitions=3), st.lists(st.integers(1, 6), min_size=150, max_size=150))
-def test_with_several_partitions_any_order_between_them_leaves_the_target_equal(
-    target: Target, history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
-) -> None:
-    shards, events = history
-    table = TableName(target.schema, f"t{next(numbers)}")
-    places = {(s.name, n): Partition(f"{s.name}.{table.name}", n) for s in shards for n in range(3)}
-    ends = {p: sum(1 for e in events if places[e["shard"], e["partition"]] == p) for p in places.values()}
-    at = dict.fromkeys(places.values(), 0)
-    sink = target.sink()
-    sink.claim(places.values())
-    start = 0
-    for size in sizes:
-        part = events[start : start + size]
-        if part:
-            spans: dict[Partition, Span] = {}
-            for event in part:
-                place = places[event["shard"], event["partition"]]
-                spans[place] = Span(spans[place].start if place in spans else at[place], at[place] + 1)
-                at[place] += 1
-            tables = (_guarded(changes, ends) for changes in fold([decoded(part, table)]))
-            sink.apply(Batch(spans, tuple(tables)))
-        start += len(part)
-    sink.close()
-    found = target.rows(table) if any(event["op"] != "t" for event in events) else []
-    assert {row["id"]: (row["_shard"], row["note"], row["n"]) for row in found} == shown(shards)
-
-
-def _guarded(changes: TableChanges, ends: dict[Partition, int]) -> TableChanges:
-    """Say of truncates how far their topics went, as the preparer does."""
-    truncates = (
-        replace(t, until=tuple((p, end) for p, end in ends.items() if p.topic.startswith(f"{t.shard}.")))
-        for t in changes.truncates
-    )
-    return replace(changes, truncates=tuple(truncates), several=True)
 
 
 @pytest.mark.parametrize("order", ["born gone moved", "born moved gone", "moved born gone"])
@@ -302,7 +237,7 @@ def test_composite_keys_and_odd_names_work(warehouse_url: str) -> None:
         [("s", 1, 1, False, None, "k", 1, "one"), ("s", 1, 1, False, None, "k", 2, "two")],
         schema={**META, MOVED_AT: pl.Int64, "Größe x": pl.String, 'a"b': pl.Int32, "note": pl.String},
         orient="row",
-    )
+    ).with_row_index(SEQUENCE)
     table = TableName(target.schema, "Odd Name")
     sink.apply(batch(0, TableChanges(table, columns, ('a"b', "Größe x"), frame)))
     gone = frame.filter(pl.col('a"b') == 2).with_columns(pl.lit(value=True).alias(DELETED))

@@ -10,7 +10,20 @@ import polars as pl
 import structlog
 
 from afflux.errors import DecodeError, PoisonError, TableError, UnsupportedTypeError
-from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, SOURCE_TS, TableName, unchanged
+from afflux.sinks.base import (
+    DELETED,
+    LINEAGE,
+    LSN,
+    SEQUENCE,
+    SHARD,
+    SOURCE_TS,
+    TRANSACTION,
+    Keeping,
+    Mode,
+    TableName,
+    unchanged,
+)
+from afflux.stream import declared_key
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
 from afflux.stream.router import Route, Router, avro_name
@@ -49,6 +62,10 @@ class TruncateEvent:
     lsn: int
     sequence: int
     topic: str = ""
+    source_ts: int = 0
+    partition: int = 0
+    offset: int = 0
+    transaction: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +76,12 @@ class Decoded:
         table: where they go.
         columns: the source's columns, as the schema gives them.
         key: the names of the key's columns; empty without a key.
-        rows: a row an event: `SEQUENCE`, `BORN`, `DEPARTS`, the meta columns, the source's columns,
-            and `unchanged(column)` where values are unchanged and unknown.
+        rows: a row an event (two where it changes a declared key): `SEQUENCE`, `BORN`, `DEPARTS`, the meta
+            columns, the source's columns, `unchanged(column)` where values are unchanged and unknown, and
+            those of `LINEAGE` where the table keeps them.
         truncates: the truncates among the events.
         with_shard: whether the shard is part of the target's key.
+        keeping: how the table keeps its rows.
     """
 
     table: TableName
@@ -71,6 +90,7 @@ class Decoded:
     rows: pl.DataFrame
     truncates: tuple[TruncateEvent, ...] = ()
     with_shard: bool = False
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +100,14 @@ class _Reading:
     route: Route
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    own_key: tuple[str, ...]
     written: dict[str, Any]
     container: Container
+
+    @property
+    def splits(self) -> bool:
+        """Whether a change of key may come in one event, for the events' own key is another."""
+        return bool(self.route.key) and set(self.key) != set(self.own_key) and self.route.keeping.mode != Mode.APPEND
 
 
 @dataclass(slots=True)
@@ -107,7 +133,7 @@ class Decoder:
         self._router = router
         self._shards = shards
         self._readings: dict[tuple[str, bytes, bytes], _Reading | None] = {}
-        self._same: dict[tuple[str, Route, tuple[Column, ...], tuple[str, ...]], _Reading] = {}
+        self._same: dict[tuple[object, ...], _Reading] = {}
 
     def decode(self, messages: Sequence[Message]) -> list[Decoded]:
         """Decode messages in their order of arrival; tombstones and tables not declared are left out.
@@ -174,10 +200,12 @@ class Decoder:
         route = self._router.route(topic, source["schema"], source["table"])
         if route is None:
             return None
-        key = self._key(topic, key_header, schema, group) if key_header else ()
+        own_key = self._key(topic, key_header, schema, group) if key_header else ()
+        key = _declared(topic, route, schema) or own_key
         _warn_of_risks(topic, schema)
-        same = (str(schema.layout), route, schema.columns, key)
-        return self._same.setdefault(same, _Reading(route, schema.columns, key, written, Container(schema.layout)))
+        same = (str(schema.layout), route, schema.columns, key, own_key)
+        reading = _Reading(route, schema.columns, key, own_key, written, Container(schema.layout))
+        return self._same.setdefault(same, reading)
 
     def _schema(self, topic: str, header: bytes, group: _Group) -> dict[str, Any]:
         if len(header) < _HEADER or header[0] != 0:
@@ -202,6 +230,17 @@ class Decoder:
         return tuple(names[name] for name in fields)
 
 
+def _declared(topic: str, route: Route, schema: RowSchema) -> tuple[str, ...]:
+    missing = set(route.key) - {column.name for column in schema.columns}
+    if missing:
+        raise TableError(
+            f"topic {topic!r}: the declared key's column {min(missing)!r} is not in the table",
+            topic=topic,
+            hint="look at the table's `key` in the topology; names are compared with their capitals",
+        )
+    return route.key
+
+
 def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message], shards: Mapping[str, str]) -> Decoded:
     try:
         events = reading.container.decode(group.bodies)
@@ -221,17 +260,64 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
             "op": events["op"],
             "before": events["before"],
             "after": events["after"],
+            TRANSACTION: _transaction(events["source"]),
         }
     )
+    route, topic = reading.route, messages[group.sequences[0]].topic()
     truncates = tuple(
-        TruncateEvent(shard, at, sequence, messages[sequence].topic())
-        for shard, at, sequence in meta.filter(pl.col("op") == "t").select(SHARD, LSN, SEQUENCE).iter_rows()
+        TruncateEvent(shard, lsn, n, at.topic(), time, at.partition(), at.offset(), transaction)
+        for shard, lsn, n, time, transaction in meta.filter(pl.col("op") == "t")
+        .select(SHARD, LSN, SEQUENCE, SOURCE_TS, TRANSACTION)
+        .iter_rows()
+        for at in (messages[n],)
     )
     changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))
+    if reading.splits:
+        _see_that_order_is_kept(reading, group, messages)
+        fields = {column.name: column.field for column in reading.columns}
+        changes = declared_key.split(changes, [fields[name] for name in reading.key], topic)
     rows = _rows(changes, reading.columns, reading.key)
+    if route.key and route.keeping.mode != Mode.APPEND:
+        declared_key.check(rows, DELETED, reading.key, topic)
+    if route.keeping.traced:
+        rows = rows.with_columns(_lineage(changes, messages))
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
-    return Decoded(reading.route.table, reading.columns, reading.key, rows, truncates, reading.route.with_shard)
+    return Decoded(route.table, reading.columns, reading.key, rows, truncates, route.with_shard, route.keeping)
+
+
+def _transaction(source: pl.Series) -> pl.Series:
+    if isinstance(source.dtype, pl.Struct) and "txId" in source.struct.fields:
+        return source.struct.field("txId").cast(pl.Int64)
+    return pl.repeat(None, source.len(), dtype=pl.Int64, eager=True)
+
+
+def _lineage(changes: pl.DataFrame, messages: Sequence[Message]) -> list[pl.Series]:
+    at = [messages[sequence] for sequence in changes[SEQUENCE]]
+    lineage = (
+        changes["op"],
+        pl.Series([message.topic() for message in at], dtype=pl.String),
+        pl.Series([message.partition() for message in at], dtype=pl.Int32),
+        pl.Series([message.offset() for message in at], dtype=pl.Int64),
+        changes[TRANSACTION],
+    )
+    return [values.alias(name) for name, values in zip(LINEAGE, lineage, strict=True)]
+
+
+def _see_that_order_is_kept(reading: _Reading, group: _Group, messages: Sequence[Message]) -> None:
+    """Refuse rows that come by several partitions, chosen by something else than their key.
+
+    Raises:
+        TableError: they do.
+    """
+    elsewhere = next((n for n in group.sequences if messages[n].partition() > 0), None)
+    if elsewhere is not None:
+        raise TableError(
+            f"topic {messages[elsewhere].topic()!r} has several partitions, and its events are not spread by the "
+            f"declared key ({', '.join(reading.key)}), so that a row's events have no order",
+            topic=messages[elsewhere].topic(),
+            hint="`connectors apply` lets the connector give its events this key",
+        )
 
 
 def _poison(schema: dict[str, Any], group: _Group, messages: Sequence[Message], error: Exception) -> Exception:
@@ -279,8 +365,9 @@ def _rows(changes: pl.DataFrame, columns: Sequence[Column], key: Sequence[str]) 
     ]
     for column in columns:
         values, masked = column.read(image.struct.field(column.field))
-        if any_deleted and column.name not in key:
-            # What a delete says besides the key is made up: zeros, empty texts, defaults (observed).
+        if any_deleted and key and column.name not in key:
+            # What a delete says besides the key is made up: zeros, empty texts, defaults (observed). Deletes
+            # without any key are there only where all of the row is sent.
             values = values.set(deleted, None)
         series.append(values)
         if masked is not None:

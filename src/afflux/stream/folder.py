@@ -1,4 +1,4 @@
-"""The net effect of a batch: per table, shard and key, what is left of its events. Pure."""
+"""What a batch does to each table: the net effect by shard and key, or every event where the table keeps them. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,15 @@ import polars as pl
 from afflux.errors import TableError
 from afflux.sinks.base import (
     DELETED,
+    LINEAGE,
     LSN,
     META,
     MOVED_AT,
     SEQUENCE,
     SHARD,
+    SOURCE_TS,
+    Keeping,
+    Mode,
     TableChanges,
     TableName,
     TargetColumn,
@@ -45,31 +49,40 @@ def fold(decoded: Iterable[Decoded]) -> tuple[TableChanges, ...]:
 
 
 def _fold_table(name: TableName, parts: Sequence[Decoded]) -> TableChanges:
-    key = _key(name, parts)
+    keeping = parts[0].keeping
+    key = () if keeping.mode is Mode.APPEND else _key(name, parts)
     columns = _columns(parts)
     truncates = [event for part in parts for event in part.truncates]
     frames = [_with_all(part.rows, columns) for part in parts if part.rows.height]
-    rows = pl.concat(frames, how="diagonal") if frames else _empty(columns)
-    rows = _after_truncates(rows.sort(SEQUENCE), truncates)
-    identity = [SHARD, *key]
-    departs = bool(rows[DEPARTS].any())
+    rows = pl.concat(frames, how="diagonal") if frames else _empty(columns, keeping)
+    # Of the two halves of one event the delete comes first.
+    rows = rows.sort([SEQUENCE, DELETED], descending=[False, True])
     # A key is always there: deletes know nothing else of their rows.
-    rows = rows.drop((unchanged(name) for name in key), strict=False)
-    others = [column for column in columns if column.name not in key]
-    masked = [c.name for c in others if unchanged(c.name) in rows.columns or (departs and c.type.toastable)]
-    rows = rows.with_columns(
-        pl.lit(None, pl.Int64).alias(MOVED_AT),
-        *(_mask(rows, name).fill_null(value=False).alias(unchanged(name)) for name in masked),
+    rows = rows.drop((unchanged(name) for name in key), strict=False).with_columns(
+        pl.lit(None, pl.Int64).alias(MOVED_AT)
     )
+    with_shard = any(part.with_shard for part in parts)
+    if keeping.mode is Mode.APPEND:
+        masked = _masked(rows, columns)
+        said = _with_truncates(_with_masks(rows, masked), truncates, masked)
+        return TableChanges(name, columns, key, said, keeping=keeping)
+    if not (keeping.soft or keeping.mode is Mode.HISTORY):
+        rows = _after_truncates(rows, truncates)
+    masked = _may_be_unknown(rows, columns, key, keeping)
+    rows = _with_masks(rows, masked)
     departed = None
     if masked:
-        rows = _resolved(rows, identity, masked)
+        rows = _resolved(rows, [SHARD, *key], masked)
         departed = _departed(rows, masked)
-    net = rows.unique(subset=identity, keep="last", maintain_order=True) if key else rows
-    departing = pl.when(pl.col(DEPARTS)).then(LSN)
-    net = net.with_columns(pl.when(DELETED).then(departing).otherwise(MOVED_AT).alias(MOVED_AT))
-    with_shard = any(part.with_shard for part in parts)
-    return TableChanges(name, columns, key, _plain(net, masked), _last_truncates(truncates), departed, with_shard)
+    if keeping.mode is Mode.HISTORY:
+        rows = _with_truncates(_ended(rows, masked), truncates, masked)
+    elif key:
+        rows = rows.unique(subset=[SHARD, *key], keep="last", maintain_order=True)
+    if keeping.soft:
+        rows = _marked(rows, truncates)
+    first = _in_order(truncates)
+    kept = first if keeping.soft or keeping.mode is Mode.HISTORY else _last(first)
+    return TableChanges(name, columns, key, _plain(rows, masked), kept, departed, with_shard, keeping=keeping)
 
 
 def _key(name: TableName, parts: Sequence[Decoded]) -> tuple[str, ...]:
@@ -85,7 +98,7 @@ def _key(name: TableName, parts: Sequence[Decoded]) -> tuple[str, ...]:
         raise TableError(
             f"table {name}: its events have no key",
             table=str(name),
-            hint="give the source table a primary key, or leave it out of `tables`",
+            hint="declare its `key`, let it be `mode: append`, or give the source table a primary key",
         )
     return keys.pop() if keys else ()
 
@@ -103,40 +116,130 @@ def _with_all(rows: pl.DataFrame, columns: Sequence[TargetColumn]) -> pl.DataFra
     )
 
 
-def _empty(columns: Sequence[TargetColumn]) -> pl.DataFrame:
-    meta = dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True))
-    flags = {SEQUENCE: pl.Int64, BORN: pl.Boolean, DEPARTS: pl.Boolean}
-    return pl.DataFrame(schema={**flags, **meta, **{column.name: column.type.dtype for column in columns}})
+def _empty(columns: Sequence[TargetColumn], keeping: Keeping) -> pl.DataFrame:
+    schema = {SEQUENCE: pl.Int64, BORN: pl.Boolean, DEPARTS: pl.Boolean, **_META_TYPES}
+    lineage = _LINEAGE_TYPES if keeping.traced else {}
+    return pl.DataFrame(schema={**schema, **{column.name: column.type.dtype for column in columns}, **lineage})
+
+
+_META_TYPES = dict(zip(META, (pl.String, pl.Int64, pl.Int64, pl.Boolean), strict=True))
+_LINEAGE_TYPES = dict(zip(LINEAGE, (pl.String, pl.String, pl.Int32, pl.Int64, pl.Int64), strict=True))
 
 
 def _after_truncates(rows: pl.DataFrame, truncates: Iterable[TruncateEvent]) -> pl.DataFrame:
-    """Leave out what a truncate has removed: its shard's rows older than itself, whichever partition brought them."""
+    """Leave out what a truncate has removed."""
     for truncate in truncates:
-        older = (pl.col(SHARD) == truncate.shard) & (
-            (pl.col(LSN) < truncate.lsn) | ((pl.col(LSN) == truncate.lsn) & (pl.col(SEQUENCE) < truncate.sequence))
-        )
-        rows = rows.filter(~older)
+        rows = rows.filter(~_is_removed(truncate))
     return rows
 
 
-def _last_truncates(truncates: Iterable[TruncateEvent]) -> tuple[Truncate, ...]:
-    last: dict[str, TruncateEvent] = {}
-    for truncate in sorted(truncates, key=lambda truncate: truncate.lsn):
-        last[truncate.shard] = truncate
-    return tuple(Truncate(event.shard, event.lsn, event.topic) for _, event in sorted(last.items()))
+def _marked(rows: pl.DataFrame, truncates: Sequence[TruncateEvent]) -> pl.DataFrame:
+    """Mark rows as deleted by the first truncate that has removed them; they stay."""
+    for event in sorted(truncates, key=lambda event: (event.lsn, event.sequence)):
+        said: dict[str, object] = {DELETED: True, LSN: event.lsn, SOURCE_TS: event.source_ts, **_lineage(event)}
+        removed = _is_removed(event) & ~pl.col(DELETED)
+        rows = rows.with_columns(
+            pl.when(removed).then(pl.lit(value, rows.schema[name])).otherwise(pl.col(name)).alias(name)
+            for name, value in said.items()
+            if name in rows.columns
+        )
+    return rows
+
+
+def _is_removed(truncate: TruncateEvent) -> pl.Expr:
+    """Whether a truncate has removed a row: its shard's and older than itself, whichever partition brought it."""
+    return (pl.col(SHARD) == truncate.shard) & (
+        (pl.col(LSN) < truncate.lsn) | ((pl.col(LSN) == truncate.lsn) & (pl.col(SEQUENCE) < truncate.sequence))
+    )
+
+
+def _lineage(event: TruncateEvent) -> dict[str, object]:
+    place = ("t", event.topic, event.partition, event.offset, event.transaction)
+    return dict(zip(LINEAGE, place, strict=True))
+
+
+def _in_order(truncates: Iterable[TruncateEvent]) -> tuple[Truncate, ...]:
+    return tuple(
+        Truncate(
+            event.shard,
+            event.lsn,
+            event.topic,
+            source_ts=event.source_ts,
+            partition=event.partition,
+            offset=event.offset,
+            transaction=event.transaction,
+        )
+        for event in sorted(truncates, key=lambda event: (event.lsn, event.sequence))
+    )
+
+
+def _last(truncates: Iterable[Truncate]) -> tuple[Truncate, ...]:
+    """Choose the last truncate of each shard: where rows go, it says all."""
+    last = {truncate.shard: truncate for truncate in truncates}
+    return tuple(truncate for _, truncate in sorted(last.items()))
+
+
+def _with_truncates(rows: pl.DataFrame, truncates: Sequence[TruncateEvent], masked: Sequence[str]) -> pl.DataFrame:
+    """Put truncates among the rows, as events without key and values."""
+    events = [
+        {
+            SEQUENCE: event.sequence,
+            SHARD: event.shard,
+            LSN: event.lsn,
+            SOURCE_TS: event.source_ts,
+            DELETED: True,
+            BORN: False,
+            DEPARTS: False,
+            **_lineage(event),
+            **{unchanged(name): False for name in masked},
+        }
+        for event in truncates
+    ]
+    if not events:
+        return _plain(rows, masked)
+    schema = {name: of for name, of in rows.schema.items() if name in events[0]}
+    among = pl.concat([rows, pl.DataFrame(events, schema=schema)], how="diagonal")
+    return _plain(among.sort([SEQUENCE, DELETED], descending=[False, True]), masked)
+
+
+def _ended(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:
+    """Let deletes want no values."""
+    return rows.with_columns((pl.col(unchanged(name)) & ~pl.col(DELETED)).alias(unchanged(name)) for name in masked)
 
 
 def _plain(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:
     """Leave out what only folding needs, and masks that mask nothing."""
-    idle = [unchanged(name) for name in masked if not rows[unchanged(name)].any()]
-    return rows.drop(BORN, DEPARTS, *idle, *(name for name in (_LIFE,) if name in rows.columns))
+    idle = [unchanged(name) for name in masked if unchanged(name) in rows.columns and not rows[unchanged(name)].any()]
+    return rows.drop(*idle, *(name for name in (BORN, DEPARTS, _LIFE) if name in rows.columns))
 
 
 # --- values that events leave out -----------------------------------------------------------------
 
 
-def _mask(rows: pl.DataFrame, name: str) -> pl.Expr:
-    return pl.col(unchanged(name)) if unchanged(name) in rows.columns else pl.lit(value=False)
+def _masked(rows: pl.DataFrame, columns: Sequence[TargetColumn]) -> list[str]:
+    """Name the columns that some event has left out."""
+    return [column.name for column in columns if unchanged(column.name) in rows.columns]
+
+
+def _may_be_unknown(
+    rows: pl.DataFrame, columns: Sequence[TargetColumn], key: Sequence[str], keeping: Keeping
+) -> list[str]:
+    """Name the columns whose values may have to be looked for.
+
+    A row that changes its key says nothing of large values; one that stays when it is deleted, of none.
+    """
+    departs = bool(rows[DEPARTS].any())
+    marked = keeping.soft and bool(rows[DELETED].any())
+    others = [column for column in columns if column.name not in key]
+    left_out = set(_masked(rows, columns))
+    return [c.name for c in others if c.name in left_out or marked or (departs and c.type.toastable)]
+
+
+def _with_masks(rows: pl.DataFrame, masked: Sequence[str]) -> pl.DataFrame:
+    there = {
+        name: pl.col(unchanged(name)) if unchanged(name) in rows.columns else pl.lit(value=False) for name in masked
+    }
+    return rows.with_columns(mask.fill_null(value=False).alias(unchanged(name)) for name, mask in there.items())
 
 
 def _resolved(rows: pl.DataFrame, identity: Sequence[str], masked: Sequence[str]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from afflux.errors import SinkError, SourceError
 from afflux.sinks.base import TableName
-from afflux.sinks.sql.statements import SHARD
+from afflux.topology.sinks import MetaColumns
 from afflux.verify.columns import Layout, common_key, union
 from afflux.verify.comparison import Comparison
 from afflux.verify.differences import differences
@@ -79,7 +79,7 @@ def compare(
     name = into or table
     warehouse: Side
     if isinstance(target, psycopg.Connection):
-        warehouse = Server("the target", target, name, sql.Identifier(SHARD), SinkError)
+        warehouse = Server("the target", target, name, sql.Identifier(MetaColumns().shard), SinkError)
     else:
         warehouse = target.side(name)
     with ExitStack() as snapshots:

@@ -1,39 +1,30 @@
 """Folding a batch has the effect of its events one by one."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from afflux.errors import TableError
 from afflux.sinks.base import DELETED, Batch, Partition, Span, unchanged
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.stream.decoder import Decoded
 from afflux.stream.folder import fold
-from histories import COLUMNS, TABLE, Shard, decoded, histories, shown
+from histories import COLUMNS, SIZES, TABLE, History, Shard, batches, decoded, ends, histories, seen, shown
 
 PARTITION = Partition("t", 0)
 
 
 @settings(max_examples=150)
-@given(histories(), st.lists(st.integers(1, 6), min_size=150, max_size=150))
-def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(
-    history: tuple[list[Shard], list[dict[str, Any]]], sizes: list[int]
-) -> None:
-    shards, events = history
+@given(histories(), SIZES)
+def test_any_split_into_batches_leaves_the_target_equal_to_the_shards(history: History, sizes: list[int]) -> None:
+    shards, events, key = history
     memory = Memory()
     sink = MemorySink(memory)
-    sink.claim([PARTITION])
-    start = 0
-    for size in sizes:
-        part = events[start : start + size]
-        if part:
-            batch = Batch({PARTITION: Span(start, start + len(part))}, fold([decoded(part)]))
-            sink.apply(batch)
-            sink.apply(batch)  # a batch whose outcome was not known is applied again
-        start += len(part)
-    assert {k[0]: (r["_shard"], r["note"], r["n"]) for k, r in memory.rows(TABLE).items()} == shown(shards)
+    sink.claim(ends(events))
+    for spans, part in batches(events, sizes):
+        batch = Batch(spans, fold([decoded(part, key=key)]))
+        sink.apply(batch)
+        sink.apply(batch)  # a batch whose outcome was not known is applied again
+    assert seen(list(memory.rows(TABLE).values())) == shown(shards)
 
 
 def test_no_row_is_left_masked_when_the_batch_has_its_value() -> None:

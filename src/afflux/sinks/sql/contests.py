@@ -3,6 +3,9 @@
 A row on its way from one shard to another is a contest that ends by the old shard's delete, in
 whatever order the events come; equal keys of two shards are one that lasts. Every step here runs
 under the table's exclusive lock.
+
+Where deleted rows stay, they are shown only while no shard's version of the row lives; the last one to
+have been deleted stays then, and none is kept here.
 """
 
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.sinks.base import TableName
+from afflux.sinks.sql.meta import Meta
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.statements import identifier
 
@@ -53,28 +57,34 @@ class Contests:
             [shard, lsn],
         )
 
-    def settle(self, connection: psycopg.Connection, table: TableName, key: Sequence[str]) -> None:
-        """Put the version that changed last into the table, wherever the table has none."""
+    def settle(self, connection: psycopg.Connection, table: TableName, key: Sequence[str], meta: Meta) -> None:
+        """Put the version that changed last into the table, wherever the table has none that lives."""
+        marked = sql.Identifier("r", meta.names.deleted) if meta.keeping.soft else sql.SQL("false IS TRUE")
         parts = {
             "t": identifier(table),
             "of": self._of(table),
             "names": sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in key),
             "same": _equal("t", "r", key),
             "version": _version(identifier(table)),
+            "marked": marked,
+            "shown_marked": sql.Identifier("t", meta.names.deleted),
+            "shard": sql.Identifier("t", meta.names.shard),
         }
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO {t} SELECT (best.r).* FROM (SELECT DISTINCT ON ({names}) r FROM afflux.contested c, "
-                "LATERAL {version} r WHERE {of} AND NOT EXISTS (SELECT FROM {t} t WHERE {same}) "
-                "ORDER BY {names}, c.source_ts DESC, c.shard DESC) best"
-            ).format(**parts)
+        make_room = (
+            "DELETE FROM {t} t USING afflux.contested c, LATERAL {version} r "
+            "WHERE {of} AND {same} AND {shown_marked} AND NOT {marked}"
         )
-        connection.execute(
-            sql.SQL(
-                "DELETE FROM afflux.contested d USING (SELECT c.ctid AS at FROM afflux.contested c, "
-                "LATERAL {version} r, {t} t WHERE {of} AND t._shard = c.shard AND {same}) x WHERE d.ctid = x.at"
-            ).format(**parts)
+        show = (
+            "INSERT INTO {t} SELECT (best.r).* FROM (SELECT DISTINCT ON ({names}) r FROM afflux.contested c, "
+            "LATERAL {version} r WHERE {of} AND NOT EXISTS (SELECT FROM {t} t WHERE {same}) "
+            "ORDER BY {names}, {marked}, c.source_ts DESC, c.shard DESC) best"
         )
+        forget = (
+            "DELETE FROM afflux.contested d USING (SELECT c.ctid AS at FROM afflux.contested c, LATERAL {version} r, {t} t "
+            "WHERE {of} AND ({shard} = c.shard OR {marked}) AND {same}) x WHERE d.ctid = x.at"
+        )
+        for statement in ([make_room] if meta.keeping.soft else []) + [show, forget]:
+            connection.execute(sql.SQL(statement).format(**parts))
 
     def _gather(self, connection: psycopg.Connection, stage: Stage) -> None:
         """Find the keys that two shards hold, and bring all their versions together among the contested ones."""
@@ -87,6 +97,9 @@ class Contests:
             "of": self._of(stage.table),
             "version": _version(stage.target),
             "held_names": sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in stage.key),
+            "shard": stage.ours("shard"),
+            "lsn": stage.ours("lsn"),
+            "source_ts": stage.ours("source_ts"),
             "numbered": numbered,
             "names": sql.SQL(", ").join(
                 sql.SQL("s.c{} AS {}").format(sql.SQL(str(stage.index(name))), sql.Identifier(name))
@@ -111,13 +124,13 @@ class Contests:
                 "CREATE TEMPORARY TABLE contested_keys ON COMMIT DROP AS "
                 "WITH twice AS (SELECT {numbered} FROM {s} GROUP BY {numbered} HAVING count(DISTINCT shard) > 1) "
                 "SELECT DISTINCT {names} FROM {s} s WHERE EXISTS (SELECT FROM {held} h WHERE {in_held}) "
-                "OR EXISTS (SELECT FROM {t} t WHERE t._shard <> s.shard AND {in_table}) "
+                "OR EXISTS (SELECT FROM {t} t WHERE {shard} <> s.shard AND {in_table}) "
                 "OR EXISTS (SELECT FROM twice w WHERE {in_twice})"
             ).format(**parts)
         )
         connection.execute(
             sql.SQL(
-                "INSERT INTO afflux.contested SELECT {topology}, {target}, t._shard, t._lsn, t._source_ts, "
+                "INSERT INTO afflux.contested SELECT {topology}, {target}, {shard}, {lsn}, {source_ts}, "
                 "clock_timestamp(), row_to_json(t) FROM {t} t JOIN {keys} k ON {same}"
             ).format(**parts)
         )
@@ -126,7 +139,8 @@ class Contests:
         connection.execute(hold)
 
     def _apply(self, connection: psycopg.Connection, stage: Stage) -> None:
-        """Apply each shard's staged rows to its own version."""
+        """Apply each shard's staged rows to its own version; a deleted row that stays is a version too, until it is settled."""
+        stays = stage.meta.keeping.soft
         parts = {
             "keys": _KEYS,
             "held": _HELD,
@@ -134,9 +148,13 @@ class Contests:
             "version": _version(stage.target),
             "topology": sql.Literal(self._topology),
             "target": sql.Literal(str(stage.table)),
-            "mine": sql.SQL("h.shard = s.shard AND {}").format(stage.same_key("h")),
+            "mine": sql.SQL("h.shard = s.shard AND {}").format(stage.concerned("h", sql.SQL("h.lsn"))),
+            "in_held": stage.same_key("h"),
             "wanted": stage.same_key("k"),
-            "masked": sql.SQL("(NOT s.deleted AND ({}))").format(stage.any_masked()),
+            "lives": sql.SQL("true" if stays else "NOT s.deleted"),
+            "masked": sql.SQL("({} AND ({}))").format(
+                sql.SQL("true" if stays else "NOT s.deleted"), stage.any_masked()
+            ),
             "merged": stage.version(sql.SQL("r")),
             "whole": stage.version(None),
         }
@@ -145,13 +163,11 @@ class Contests:
             "SELECT c.ctid AS at, {merged} AS version, s.lsn, s.source_ts FROM {s} s JOIN {held} h ON {mine} "
             "JOIN afflux.contested c ON c.ctid = h.at, LATERAL {version} r WHERE {masked}) x WHERE d.ctid = x.at"
         )
-        remove = (
-            "DELETE FROM afflux.contested c USING {s} s, {held} h WHERE c.ctid = h.at AND {mine} AND NOT {masked} "
-            "AND (NOT s.deleted OR s.moved_at IS NULL OR h.lsn < s.moved_at)"
-        )
+        remove = "DELETE FROM afflux.contested c USING {s} s, {held} h WHERE c.ctid = h.at AND {mine} AND NOT {masked}"
         insert = (
             "INSERT INTO afflux.contested SELECT {topology}, {target}, s.shard, s.lsn, s.source_ts, clock_timestamp(), "
-            "{whole} FROM {s} s JOIN {keys} k ON {wanted} WHERE NOT s.deleted AND NOT {masked}"
+            "{whole} FROM {s} s JOIN {keys} k ON {wanted} WHERE {lives} AND NOT {masked} "
+            "AND NOT EXISTS (SELECT FROM {held} h WHERE h.shard = s.shard AND {in_held} AND NOT ({mine}))"
         )
         leave = (
             "DELETE FROM {s} s USING {keys} k WHERE {wanted} "

@@ -4,7 +4,7 @@ import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import polars as pl
 import psycopg
@@ -15,6 +15,7 @@ from afflux import faults
 from afflux.errors import RefusedError, TableError
 from afflux.sinks.base import (
     DELETED,
+    LINEAGE,
     LSN,
     MOVED_AT,
     SEQUENCE,
@@ -24,6 +25,7 @@ from afflux.sinks.base import (
     EventKey,
     LetterId,
     Mark,
+    Mode,
     Partition,
     Sink,
     TableChanges,
@@ -31,8 +33,10 @@ from afflux.sinks.base import (
     unchanged,
 )
 from afflux.sinks.sql import layout, refusals, statements
+from afflux.sinks.sql.append import Append
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.dead_letters import DeadLetters
+from afflux.sinks.sql.history import History
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
 from afflux.sinks.sql.resyncs import Resyncs
@@ -40,13 +44,31 @@ from afflux.sinks.sql.session import connect, errors, first_line
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
 from afflux.sinks.sql.truncations import Truncations
+from afflux.sinks.sql.upsert import Contested, Upsert
 from afflux.sinks.sql.watermarks import Watermarks
+from afflux.topology.sinks import MetaColumns
 from afflux.types.dates import timestamp_text
 
 log = structlog.get_logger()
 
 _LOCKS = 0x0AFF
 """The class of the advisory locks of target tables."""
+
+
+class Writer(Protocol):
+    """Writes staged changes into tables of one mode."""
+
+    def write(
+        self,
+        connection: psycopg.Connection,
+        changes: TableChanges,
+        stage: Stage,
+        departed: Stage | None,
+        *,
+        alone: bool,
+    ) -> None:
+        """Write what is staged, in the batch's transaction, with the table's lock held alone or with others."""
+        ...
 
 
 class PostgresSink(Sink):
@@ -57,19 +79,23 @@ class PostgresSink(Sink):
         url: a libpq URL, secrets resolved.
         topology: the topology's name.
         group: the consumer group.
+        names: what the columns of afflux's own are called.
     """
 
-    def __init__(self, *, name: str, url: str, topology: str, group: str) -> None:
+    def __init__(self, *, name: str, url: str, topology: str, group: str, names: MetaColumns | None = None) -> None:
         self.name = name
         self._url = url
         self._positions = Positions(topology, group)
-        self._contests = Contests(topology)
         self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
         self._resyncs = Resyncs(self._positions.scope)
-        self._truncations = Truncations(self._positions.scope)
         self._watermarks = Watermarks(self._positions.scope)
-        self._tables = Tables()
+        self._tables = Tables(self._positions.scope, names or MetaColumns())
+        self._writers: dict[Mode, Writer] = {
+            Mode.UPSERT: Upsert(Contests(topology), self._moves, Truncations(self._positions.scope), self._tables),
+            Mode.APPEND: Append(),
+            Mode.HISTORY: History(self._moves),
+        }
         self._stages: dict[tuple[object, ...], Stage] = {}
         self._connection: psycopg.Connection | None = None
 
@@ -106,7 +132,7 @@ class PostgresSink(Sink):
             while True:
                 try:
                     self._try(connection, batch, there, alone)
-                except _Contested as contested:
+                except Contested as contested:
                     alone.add(contested.table)
                 except pg.CardinalityViolation:
                     # A row that was waiting has met another shard's row of this batch under its key.
@@ -158,7 +184,7 @@ class PostgresSink(Sink):
         with the table's lock held alone.
 
         Raises:
-            _Contested: a table has to be locked alone; nothing was written.
+            Contested: a table has to be locked alone; nothing was written.
         """
         wanted = [
             (changes, self._stage(connection, changes), self._departed(connection, changes)) for changes in tables
@@ -176,60 +202,10 @@ class PostgresSink(Sink):
             self._dead_letters.write(connection, batch)
             self._resyncs.close(connection, batch.resynced)
             for changes, stage, departed in wanted:
-                self._write(connection, changes, stage, departed, alone=changes.table in alone)
+                writer = self._writers[changes.keeping.mode]
+                writer.write(connection, changes, stage, departed, alone=changes.table in alone)
             faults.passing("written")
         faults.passing("committed")
-
-    def _write(
-        self,
-        connection: psycopg.Connection,
-        changes: TableChanges,
-        stage: Stage,
-        departed: Stage | None,
-        *,
-        alone: bool,
-    ) -> None:
-        shared_keys = bool(changes.key) and not changes.with_shard
-        if not alone and shared_keys and self._contests.exist(connection, changes.table):
-            raise _Contested(changes.table)
-        self._truncate(connection, changes, stage)
-        self._move(connection, changes, stage, departed)
-        upserts, deletes = connection.execute(stage.count()).fetchone() or (0, 0)
-        if alone and shared_keys:
-            self._contests.take(connection, stage)
-        if deletes:
-            connection.execute(stage.delete())
-        if upserts:
-            done = connection.execute(stage.upsert()).rowcount
-            done += connection.execute(stage.update_masked()).rowcount if stage.masked else 0
-            if not alone and done < upserts:
-                raise _Contested(changes.table)
-            if alone and stage.masked:
-                _check_complete(connection, stage)
-        if alone and not changes.with_shard:
-            key = changes.key or self._tables.key(connection, changes.table)
-            self._contests.settle(connection, changes.table, key)
-
-    def _truncate(self, connection: psycopg.Connection, changes: TableChanges, stage: Stage) -> None:
-        for truncate in changes.truncates:
-            connection.execute(statements.truncate(changes.table), [truncate.shard, truncate.lsn])
-            self._contests.truncate(connection, changes.table, truncate.shard, truncate.lsn)
-            self._moves.truncate(connection, changes.table, truncate.shard, truncate.lsn)
-            self._truncations.remember(connection, changes.table, truncate)
-        if self._truncations.exist(connection, changes.table):
-            self._truncations.drop_older(connection, stage)
-            self._truncations.forget(connection, changes.table)
-
-    def _move(
-        self, connection: psycopg.Connection, changes: TableChanges, stage: Stage, departed: Stage | None
-    ) -> None:
-        if departed is not None:
-            self._moves.depart(connection, departed)
-        self._moves.arrive(connection, stage)
-        if changes.key and self._moves.waiting(connection, changes.table):
-            self._moves.join(connection, stage)
-        if changes.several:
-            self._moves.wait(connection, stage)
 
     def _refuse(self, connection: psycopg.Connection, error: psycopg.Error, tables: Sequence[TableChanges]) -> NoReturn:
         """Find the rows that the target refuses, by trying them without keeping any.
@@ -282,7 +258,7 @@ class PostgresSink(Sink):
         """Find the session's staging table for these columns, or make it."""
         rows = changes.departed if suffix and changes.departed is not None else changes.rows
         masked = tuple(c.name for c in changes.columns if unchanged(c.name) in rows.columns)
-        wanted = (changes.table, changes.columns, changes.key, masked, changes.with_shard)
+        wanted = (changes.table, changes.columns, changes.key, masked, self._tables.meta(changes), changes.with_shard)
         stage = self._stages.get((*wanted, suffix))
         if stage is None:
             stage = Stage(f"stage_{len(self._stages)}{suffix}", *wanted)
@@ -304,17 +280,10 @@ class PostgresSink(Sink):
         return errors(self.name, doing, self.close)
 
 
-class _Contested(Exception):  # noqa: N818 - a state of the table, met and mended by `apply`
-    """A table has to be locked alone, for rows of several shards meet in it."""
-
-    def __init__(self, table: TableName) -> None:
-        super().__init__(str(table))
-        self.table = table
-
-
 def _twice(changes: TableChanges) -> bool:
     """Tell whether rows of several shards have one key."""
-    shards = 1 if changes.with_shard else changes.rows[SHARD].n_unique()
+    apart = changes.with_shard or changes.keeping.mode is not Mode.UPSERT
+    shards = 1 if apart else changes.rows[SHARD].n_unique()
     return shards > 1 and changes.rows.select(changes.key).n_unique() < changes.rows.height
 
 
@@ -332,6 +301,8 @@ def _copy(connection: psycopg.Connection, rows: pl.DataFrame, stage: Stage) -> N
 def _csv(rows: pl.DataFrame, stage: Stage) -> bytes:
     """Write rows in the staging table's order of columns; NULL is nothing, an empty text is quoted."""
     series = [rows[SHARD], rows[LSN], timestamp_text(rows[SOURCE_TS]) + "+00", rows[DELETED], rows[MOVED_AT]]
+    series.append(rows[SEQUENCE])
+    series += [rows[name] for name in LINEAGE if stage.meta.keeping.traced]
     for column in stage.columns:
         values = rows[column.name]
         series.append("\\x" + values.bin.encode("hex") if values.dtype == pl.Binary else values)
@@ -340,15 +311,3 @@ def _csv(rows: pl.DataFrame, stage: Stage) -> bytes:
     frame = pl.DataFrame([values.alias(str(number)) for number, values in enumerate(series)])
     frame.write_csv(out, include_header=False, quote_style="necessary")
     return out.getvalue()
-
-
-def _check_complete(connection: psycopg.Connection, stage: Stage) -> None:
-    """See that no row was left out for want of values that it came without and that the target never had."""
-    missing = connection.execute(stage.count_incomplete()).fetchone()
-    if missing and missing[0]:
-        raise TableError(
-            f"table {stage.table}: {missing[0]} row(s) came without a large unchanged value "
-            f"(of {', '.join(stage.masked)}), and the target has never had them",
-            table=str(stage.table),
-            hint=f"ALTER TABLE {stage.table} REPLICA IDENTITY FULL on the shards makes each event whole",
-        )

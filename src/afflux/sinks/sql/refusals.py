@@ -13,7 +13,8 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from afflux.sinks.base import SEQUENCE
+from afflux.sinks.base import SEQUENCE, Mode
+from afflux.sinks.sql.append import insertion
 from afflux.sinks.sql.session import first_line
 from afflux.sinks.sql.stage import Stage
 
@@ -142,11 +143,14 @@ def _row_at(rows: pl.DataFrame, line: int) -> int:
 
 def _by_writing(connection: psycopg.Connection, events: list[int], stage: Stage) -> dict[int, str]:
     """Find the staged rows, by their events, that the target table does not take; what it takes is written."""
+    if stage.meta.keeping.mode is Mode.HISTORY:
+        return {}  # versions are not written one by one
     tried = stage.over("trial")
-    write = [tried.upsert(), tried.update_masked()] if stage.masked else [tried.upsert()]
+    write = [insertion(tried)] if stage.meta.keeping.mode is Mode.APPEND else tried.write()
+    delete = [] if stage.meta.keeping.mode is Mode.APPEND else stage.delete()
     block = sql.SQL(_BLOCK).format(
         staged=stage.staged,
-        delete=stage.delete(),
+        delete=sql.SQL(";\n  ").join([*delete, sql.SQL("NULL")]),
         write=sql.SQL(";\n      ").join(write),
         together=sql.Literal(_TRIED_TOGETHER),
         conditions=sql.SQL(_CONDITIONS),

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.base import TableName, TargetColumn, Truncate
+from afflux.sinks.sql.meta import Meta
 from afflux.sinks.state import REWOUND
-
-SHARD, LSN, SOURCE_TS, SYNCED_AT = "_shard", "_lsn", "_source_ts", "_synced_at"
-META_COLUMNS = {SHARD: "text", LSN: "bigint", SOURCE_TS: "timestamptz", SYNCED_AT: "timestamptz"}
-"""The columns that a target table has beside the source's, and their types."""
 
 
 def identifier(table: TableName) -> sql.Identifier:
@@ -17,12 +14,19 @@ def identifier(table: TableName) -> sql.Identifier:
     return sql.Identifier(table.schema, table.name)
 
 
-def create_table(table: TableName, columns: Sequence[TargetColumn], key: Sequence[str]) -> sql.Composed:
-    """Declare a target table: the source's columns, the meta columns, and the key. Only the key is NOT NULL."""
+def create_table(table: TableName, columns: Sequence[TargetColumn], key: Sequence[str], meta: Meta) -> sql.Composed:
+    """Declare a target table: the source's columns, those of afflux's own, and the key. Only the key is NOT NULL."""
     lines = [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type.ddl())) for c in columns]
-    lines += [sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in META_COLUMNS.items()]
+    lines += [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(of)) for name, of in meta.types.items()]
     lines.append(sql.SQL("PRIMARY KEY ({})").format(_names(key)))
     return sql.SQL("CREATE TABLE {} ({})").format(identifier(table), sql.SQL(", ").join(lines))
+
+
+def index_current(table: TableName, key: Sequence[str], meta: Meta) -> sql.Composed:
+    """See to it that a row has one current version, and that it is found."""
+    return sql.SQL("CREATE UNIQUE INDEX ON {} ({}) WHERE {}").format(
+        identifier(table), _names([meta.names.shard, *key]), sql.Identifier(meta.names.current)
+    )
 
 
 def add_column(table: TableName, column: TargetColumn) -> sql.Composed:
@@ -31,9 +35,41 @@ def add_column(table: TableName, column: TargetColumn) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(identifier(table), sql.Identifier(column.name), kind)
 
 
-def truncate(table: TableName) -> sql.Composed:
-    """Delete a shard's rows older than a position (parameters: shard, LSN)."""
-    return sql.SQL("DELETE FROM {} WHERE _shard = %s AND _lsn < %s").format(identifier(table))
+def add_own_column(table: TableName, name: str, of: str) -> sql.Composed:
+    """Add a column of afflux's own."""
+    return sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(identifier(table), sql.Identifier(name), sql.SQL(of))
+
+
+def truncate(table: TableName, meta: Meta) -> sql.Composed:
+    """Delete a shard's rows older than a truncate, or mark them; parameters: `truncated`."""
+    older = sql.SQL("{} = %(shard)s AND {} < %(lsn)s").format(
+        sql.Identifier(meta.names.shard), sql.Identifier(meta.names.lsn)
+    )
+    if not meta.keeping.soft:
+        return sql.SQL("DELETE FROM {} WHERE {}").format(identifier(table), older)
+    time = "timestamptz 'epoch' + make_interval(secs => %(source_ts)s / 1e6)"
+    said = {
+        "deleted": "true",
+        "deleted_at": time,
+        "source_ts": time,
+        "synced_at": "clock_timestamp()",
+        "lsn": "%(lsn)s",
+    }
+    if meta.keeping.lineage:
+        said |= {part: f"%({part})s" for part in ("topic", "partition", "offset", "transaction")} | {"op": "'t'"}
+    marks = [
+        sql.SQL("{} = {}").format(sql.Identifier(getattr(meta.names, part)), sql.SQL(value))
+        for part, value in said.items()
+    ]
+    return sql.SQL("UPDATE {} SET {} WHERE {} AND NOT {}").format(
+        identifier(table), sql.SQL(", ").join(marks), older, sql.Identifier(meta.names.deleted)
+    )
+
+
+def truncated(truncate: Truncate) -> dict[str, object]:
+    """Give a truncate as parameters."""
+    parts = ("shard", "lsn", "source_ts", "topic", "partition", "offset", "transaction")
+    return {part: getattr(truncate, part) for part in parts}
 
 
 def _names(names: Sequence[str]) -> sql.Composed:
@@ -88,6 +124,12 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           state text NOT NULL CHECK (state IN ('asked', 'read', 'done', 'failed')), reason text NOT NULL,
           asked_by text NOT NULL, asked_at timestamptz NOT NULL, closed_at timestamptz,
           PRIMARY KEY (topology, consumer_group, topic))""",
+    ),
+    (
+        "ALTER TABLE afflux.moves ADD COLUMN origin bigint",
+        """CREATE TABLE afflux.keepings (
+          topology text, consumer_group text, schema text, name text, mode text NOT NULL,
+          PRIMARY KEY (topology, consumer_group, schema, name))""",
     ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
