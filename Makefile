@@ -54,9 +54,9 @@ chart-files: $(STAMP) ## renew what the chart has from elsewhere, and the golden
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract
 
-chaos: setup ## every scripted fault, on the real stack under load (about 45 minutes); SEED=n plays the same again
+chaos: setup ## scripted faults and watermarks, on the real stack under load (about an hour); SEED=n plays the same again
 	@echo "==> faults"
-	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py $(if $(ONLY),-k "$(ONLY)")
+	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/freshness.py $(if $(ONLY),-k "$(ONLY)")
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

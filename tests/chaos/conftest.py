@@ -1,4 +1,4 @@
-"""The stack that faults are played on: two shards, two Connect workers; and what is told of the faults at the end."""
+"""The stack that faults are played on: three shards, two Connect workers; and what is told of the faults at the end."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     kept = os.environ.get("AFFLUX_TEST_STATE")
     shared = Stack(Path(kept) if kept else tmp_path_factory.mktemp("stack"))
     try:
-        shared.up(shards=2, workers=2)
+        shared.up(shards=3, workers=2)
         yield shared
     finally:
         if not kept:

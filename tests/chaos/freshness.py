@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from afflux.stack import Addresses
+from afflux.stack import Stack
 from chaos.seed import SEED
 from chaos.waiting import wait_for
 from estate import estate
@@ -22,11 +22,9 @@ TURNS = 12
 
 
 @pytest.fixture(scope="module", params=[1, 4], ids=["one partition", "four partitions"])
-def proof(
-    request: pytest.FixtureRequest, addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Proof]:
+def proof(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
     folder = tmp_path_factory.mktemp("freshness")
-    with estate(addresses, folder, f"fresh{request.param}", shards=3, partitions=request.param) as home:
+    with estate(stack.addresses(), folder, f"fresh{request.param}", shards=3, partitions=request.param) as home:
         made = Proof(home, folder)
         try:
             made.open()
