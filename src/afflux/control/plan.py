@@ -117,7 +117,7 @@ def _notes(world: World, *, exact: bool) -> Iterator[str]:
         yield f"Kafka Connect {lack}: Debezium alone loses some values (see docs/plugin.md)"
     for name, target in world.targets.items():
         if isinstance(target, Problem):
-            yield f"sink {name}: {target.message}"
+            yield target.message if name in target.message else f"sink {name}: {target.message}"
         else:
             for topic, reason in sorted(target.stopped.items()):
                 yield f"sink {name} has stopped {topic}: {reason} (see `afflux tables list`)"

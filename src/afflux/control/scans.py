@@ -89,7 +89,8 @@ class Copying:
     def _hear_whole(self, told: Notice) -> None:
         if told.kind == "DATA_COLLECTIONS_RESOLVED":
             named = told.more.get("data_collections", "").split(",")
-            self._whole = {table.strip(): Scan() for table in named if table.strip() in self.scans}
+            waiting = {table for table, scan in self.scans.items() if not scan.ended}
+            self._whole = {name: Scan() for name in map(str.strip, named) if name in waiting}
         elif told.kind == "TABLE_SCAN_COMPLETED" and told.table in self._whole:
             self._whole[told.table] = _ended(told)
         elif told.kind == "COMPLETED":

@@ -43,10 +43,10 @@ def _settings(shard: str, topic: Topic, found: Topic, leave: Collection[Risk]) -
     if int(have.get("max.message.bytes", 0)) < int(topic.config["max.message.bytes"]):
         new["max.message.bytes"] = topic.config["max.message.bytes"]
         reasons.append("a larger row would stop the connector")
-    for key, reason in (("min.insync.replicas", "as kafka.topics says"), ("retention.ms", "as kafka.topics says")):
+    for key in ("min.insync.replicas", "retention.ms"):
         if key in topic.config and have.get(key) != topic.config[key]:
             new[key] = topic.config[key]
-            reasons.append(reason)
+            reasons.append("as the topology wants it")
     shorter = "retention.ms" in new and _shorter(new["retention.ms"], have.get("retention.ms"))
     if shorter and Risk.DATA_LOSS not in leave:
         old = {"retention.ms": have["retention.ms"]}
@@ -60,7 +60,7 @@ def _settings(shard: str, topic: Topic, found: Topic, leave: Collection[Risk]) -
             changes=tuple(difference(old, {"retention.ms": new.pop("retention.ms")})),
         )
     if new:
-        reason = "; ".join(dict.fromkeys(reasons)) if not shorter else "as kafka.topics says; records go sooner"
+        reason = "; ".join([*dict.fromkeys(reasons), *(["records go sooner"] if shorter else [])])
         risk = Risk.DATA_LOSS if "retention.ms" in new and shorter else Risk.NONE
         yield SetTopic(shard=shard, object=what, reason=reason, risk=risk, topic=topic.name, old=have, new=new)
 

@@ -55,9 +55,9 @@ def _by_connect(topology: Topology, shard: Shard, to: Servers, world: World) -> 
     if not isinstance(seen, ShardWorld):
         return []  # afflux can't reach it either, and has said so
     exact = world.plugin.partition(".")[0] == PLUGIN_WIRE
-    config = desired(topology, shard, seen.relations, exact=exact).config
+    wanted = desired(topology, shard, seen.relations, exact=exact)
     try:
-        found = to.connect.validate(config)
+        found = to.connect.validate({**wanted.config, "name": wanted.connector})
     except ConnectError as error:
         return [Problem(shard.name, "Kafka Connect", error.message, error.hint)]
     return [

@@ -67,6 +67,8 @@ def test_a_blocking_copy_has_ended_when_it_is_told_completed() -> None:
     assert not copying.ended
     hear_all([copying], [told("COMPLETED")])
     assert copying.good
+    hear_all([copying], [resolved("public.a"), told("SKIPPED")])  # somebody else's, later
+    assert copying.good
 
 
 def test_a_restart_ends_a_blocking_copy_for_good_and_one_in_chunks_goes_on() -> None:
