@@ -1,7 +1,6 @@
 """A lake on the real stack: what the shards commit is in Delta tables, row for row, beside a warehouse."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

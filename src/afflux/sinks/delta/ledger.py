@@ -33,6 +33,8 @@ Result = TypeVar("Result")
 VERSION = 1
 """Of this layout."""
 _LAYOUT = "layout"
+TABLES = "tables"
+"""The kind of records whose keys are the places of the tables that were ever written."""
 
 _SCHEMA = pa.schema(
     [

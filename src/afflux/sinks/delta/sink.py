@@ -13,10 +13,11 @@ from afflux.errors import SinkError
 from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink, TableChanges
 from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.batch import Plan, plan
+from afflux.sinks.delta.codec import Record
 from afflux.sinks.delta.columns import SYNCED_AT
 from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.keeper import Keeper
-from afflux.sinks.delta.ledger import Ledger
+from afflux.sinks.delta.ledger import TABLES, Ledger
 from afflux.sinks.delta.pledges import Pledges
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
@@ -135,7 +136,8 @@ class DeltaSink(Sink):
         faults.passing("staged")
         owed = [each for planned in plans for each in self._owed(planned)]
         pledge = self._pledges.make(owed, batch.spans.keys())
-        if not self._ledger.commit(self._pledges.records(pledge)):
+        made = [Record(TABLES, where, "{}") for where, _ in owed if where not in self._ledger.others(TABLES)]
+        if not self._ledger.commit([*self._pledges.records(pledge), *made]):
             self._pledges.drop(pledge)
             return False
         self._pledges.committed()
