@@ -1,5 +1,6 @@
 """`afflux slots` and `afflux topics`: what fills, how fast, and for how long that goes well."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -61,6 +62,8 @@ def topics(
     with _seen(topology, looks) as readings:
         rows = list(partition_data(readings))
         problem = readings.parts["kafka"]
+    if not rows and not problem.problem:
+        say("there is no topic of this topology's tables yet; `connectors apply` makes them")
     if output is Output.TABLE:
         show_table([shown for row in rows for shown in _partition_rows(row)])
     else:
@@ -80,7 +83,7 @@ def _seen(topology: Any, looks: int) -> Iterator[Readings]:
 
 
 def _slot_row(slot: dict[str, Any]) -> dict[str, Any]:
-    room = next(iter(slot["rooms"]), {})
+    room: dict[str, Any] = next(iter(slot["rooms"]), {})
     held = slot["held_back_by"]
     return {
         "shard": slot["shard"],
@@ -105,7 +108,7 @@ def _partition_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "in/s": _words(row["topic_offsets_per_second"], "count"),
         "bytes/s": _words(row["topic_bytes_per_second"], "bytes"),
         "skew": f"{row['skew']:.1f}",
-        "kept for": duration(row["retention_seconds"] or float("inf")),
+        "kept for": duration(row["retention_seconds"] or math.inf),
     }
     for name, sink in (row["sinks"] or {"": {}}).items():
         yield head | {
@@ -119,9 +122,8 @@ def _partition_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _forecast(told: dict[str, float | None] | None) -> str | None:
     if told is None:
         return None
-    words = [
-        duration(float("inf") if told[bound] is None else told[bound]) for bound in ("likely", "soonest", "latest")
-    ]  # type: ignore[arg-type]  # None was replaced
+    times = (told["likely"], told["soonest"], told["latest"])
+    words = [duration(math.inf if seconds is None else seconds) for seconds in times]
     return words[0] if words[1] == words[2] else f"{words[0]} ({words[1]} - {words[2]})"
 
 
