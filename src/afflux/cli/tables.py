@@ -104,8 +104,8 @@ def resync(
         list[str] | None, typer.Option("--shard", help="Of this shard alone; may be given several times.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All tables.")] = False,
-    blocking: Annotated[
-        bool, typer.Option("--blocking", help="Let the shards' changes wait while the tables are read.")
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Read between the shards' changes, for large tables.")
     ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to follow it; it goes on by itself.")] = 0,
     output: OutputOption = Output.TABLE,
@@ -113,9 +113,12 @@ def resync(
     """Have tables read anew from their shards, and remove from the target what is at the shards no more.
 
     For a target that somebody has changed, a table whose events were deleted before they were applied, or one that a
-    fault has left behind. The connectors read the tables between the changes that go on meanwhile (an incremental
-    snapshot; a blocking one for tables without a primary key or with generated columns); running daemons remove the
-    rest once all of it is in the target. `afflux tables list` shows how far it is. Every sink of the topology gets it.
+    fault has left behind. The connectors read the tables, running daemons apply the rows, and remove the rest once all
+    of it is in the target; `afflux tables list` shows how far it is. Every sink of the topology gets it.
+
+    A shard's changes wait while its tables are read. With --incremental they do not, where a table has a primary key
+    and no generated columns; but Debezium 3.7.0 may fail at its start under load, so that it has to be asked again,
+    and its connector's task restarted (`connectors apply`, or `afflux supervise` by itself).
 
     A shard whose slot is lost has nobody to read it: `connectors resync` makes it anew, and does the same.
 
@@ -124,7 +127,7 @@ def resync(
     if bool(names) == everything:
         raise UsageError("give tables or --all, not both" if names else "say which tables, or give --all")
     with desk_of(topology, sink) as desk:
-        asked = resyncs.ask(desk, names or (), shard or (), blocking=blocking, tell=_told)
+        asked = resyncs.ask(desk, names or (), shard or (), incremental=incremental, tell=_told)
         for asking in asked:
             if asking.error:
                 say(f"{asking.shard}: {asking.error}", "red")

@@ -44,7 +44,7 @@ class Resyncing:
 
 
 def ask(
-    desk: Desk, names: Sequence[str], shards: Collection[str], *, blocking: bool, tell: Callable[[str, str], None]
+    desk: Desk, names: Sequence[str], shards: Collection[str], *, incremental: bool, tell: Callable[[str, str], None]
 ) -> list[Reread]:
     """Have tables read anew, and the sinks remove what is at the shards no more.
 
@@ -55,7 +55,7 @@ def ask(
         desk: the sink.
         names: target tables, or topics; all there are, where there are none.
         shards: their names; all, where there are none.
-        blocking: let the shards' changes wait while they are read.
+        incremental: read between the shards' changes where the tables allow it; else these wait meanwhile.
         tell: is told (shard, what happened).
 
     Raises:
@@ -68,7 +68,7 @@ def ask(
         raise UsageError(f"there is no shard {unknown[0]!r}", hint=f"there are {', '.join(sorted(known))}")
     wanted = topics_of(desk, names)
     topics = {topic for topic in wanted if desk.declared.shard_of(topic) in (set(shards) or known)}
-    asked = reread(desk.topology, topics, by=person(), report=tell, blocking=blocking)
+    asked = reread(desk.topology, topics, by=person(), report=tell, incremental=incremental)
     heard = {asking.shard for asking in asked if asking.id}
     anew = begin_anew(desk, {topic for topic in topics if desk.declared.shard_of(topic) in heard})
     for topic in sorted(anew):
