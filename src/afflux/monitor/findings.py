@@ -101,6 +101,8 @@ def of_stream(status: ShardStatus | None) -> Iterator[Finding]:
     level = _STREAMS.get(status.verdict, Level.PAGE)
     if level is not Level.WELL:
         yield Finding(level, status.detail or _STREAM_WORDS.get(status.verdict, str(status.verdict)), status.hint)
+    if status.copying:
+        yield Finding(Level.NOTE, f"rows of tables that came later are being copied: {', '.join(status.copying)}")
 
 
 def of_alerts(topology: Topology, readings: Readings) -> dict[Key, list[Finding]]:

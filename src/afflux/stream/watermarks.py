@@ -57,6 +57,8 @@ class Watermarks:
         self._passing: Future[list[Mark]] | None = None
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="marks")
         self._next_ask = self._next_pass = self._next_declare = 0.0
+        self._said = ""
+        """Why there is no watermark; empty while there is nothing to say."""
 
     def saw(self, message: Any) -> None:
         """Take note of a message of a shard's message topic, just read."""
@@ -70,14 +72,11 @@ class Watermarks:
         self._next_declare = 0.0
 
     def turn(self, applied: Mapping[Partition, int], held: Collection[str]) -> None:
-        """Do what can be done without waiting.
+        """Do what can be done without waiting. Watermarks that can't be moved stop nothing else.
 
         Args:
             applied: the next offset of each partition of this worker.
             held: topics that are not read on.
-
-        Raises:
-            ServerError: a server refuses; one that is away is asked again later.
         """
         now = time.monotonic()
         self._hear()
@@ -113,13 +112,25 @@ class Watermarks:
         """Take in the answers that have come."""
         if self._asking is not None and self._asking.done():
             asking, self._asking = self._asking, None
-            marks = _unless_away(asking)
+            marks = self._answer(asking)
             if marks is None:
                 self._seen = {**self._asked, **self._seen}
             self._pending.add(marks or ())
         if self._passing is not None and self._passing.done():
             passing, self._passing = self._passing, None
-            self._passed(_unless_away(passing) or ())
+            self._passed(self._answer(passing) or ())
+
+    def _answer(self, answer: "Future[list[Mark]]") -> list[Mark] | None:
+        """Give an answer; None where a server is away or refuses, which is said once."""
+        try:
+            found = answer.result()
+        except ServerError as error:
+            if error.message != self._said:
+                log.warning("no watermark", reason=error.message, hint=error.hint)
+            self._said = error.message
+            return None
+        self._said = ""
+        return found
 
     def _pass(self, now: float, marks: Collection[Mark]) -> None:
         declares = now >= self._next_declare
@@ -149,18 +160,3 @@ class Watermarks:
         made = marks_of(markers, ends, declared.shard_of, self._topics.ids(wanted))
         self._next_ask = begun + (time.monotonic() - begun) * _SHARE
         return made
-
-
-def _unless_away(answer: "Future[list[Mark]]") -> list[Mark] | None:
-    """Give an answer; None where a server is away.
-
-    Raises:
-        ServerError: it refuses.
-    """
-    try:
-        return answer.result()
-    except ServerError as error:
-        if not error.transient:
-            raise
-        log.info("watermarks wait", reason=error.message)
-        return None
