@@ -26,7 +26,11 @@ def disagreements(found: Sequence[Object]) -> Iterator[str]:
             for key in sorted(config.keys() | configs[name].keys()):
                 if config.get(key) != configs[name].get(key):
                     yield f"{name} {key}: chart {config.get(key)!r}, control plane {configs[name].get(key)!r}"
-    topics = {each["spec"]["topicName"]: each["spec"] for each in named(found, "KafkaTopic").values()}
+    topics = {
+        each["spec"]["topicName"]: each["spec"]
+        for each in named(found, "KafkaTopic").values()
+        if "topicName" in each["spec"]  # the registry's own are called like their resources
+    }
     if topics:
         made = {topic.name: topic for each in wanted for topic in each.topics.values()} | shared_topics(topology)
         yield from _differences("topics", set(topics), set(made))

@@ -1,13 +1,15 @@
 """What the objects of every scenario promise together: they fit one another, hold no secret, and ask for no rights."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from chart.render import SCENARIOS, Object, named, objects, pods, render, topology_of, values_of
+from chart.render import CHART, SCENARIOS, Object, named, objects, pods, render, topology_of, values_of
 
 REFERENCE = re.compile(r"\$\{env:([^}]+)\}")
 
@@ -136,3 +138,12 @@ def _selectors(found: Object) -> Iterator[Mapping[str, Any]]:
         yield spec["podSelector"]["matchLabels"]
         for rule in spec.get("ingress", []):
             yield from (peer["podSelector"]["matchLabels"] for peer in rule.get("from", []) if "podSelector" in peer)
+
+
+def test_alerts_and_dashboard_are_packed_whole(newest_helm: Path) -> None:
+    found = objects(render(newest_helm, [values_of("production")]))
+    files = CHART / "files"
+    (rule,) = named(found, "PrometheusRule").values()
+    assert rule["spec"] == yaml.safe_load((files / "afflux.rules.yaml").read_text())
+    dashboard = named(found, "ConfigMap")["orders-afflux-dashboard"]["data"]["afflux.json"]
+    assert json.loads(dashboard) == json.loads((files / "dashboard.json").read_text())

@@ -51,8 +51,8 @@
 
 {{/* The registry keeps its journal and snapshots in topics of its own. */}}
 {{- define "afflux.acls.registry" -}}
-{{- range $topic := list "kafkasql-journal" "kafkasql-snapshots" "registry-events" }}
-{{ include "afflux.acl" (list "topic" "literal" $topic "Create" "Describe" "DescribeConfigs" "AlterConfigs" "Read" "Write") }}
+{{- range $topic := list "journal" "snapshots" "events" }}
+{{ include "afflux.acl" (list "topic" "literal" (include "afflux.name" (list $ "registry" $topic)) "Create" "Describe" "DescribeConfigs" "AlterConfigs" "Read" "Write") }}
 {{- end }}
 {{ include "afflux.acl" (list "group" "prefix" "apicurio-" "Read" "Describe") }}
 {{- end -}}
