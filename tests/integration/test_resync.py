@@ -140,3 +140,30 @@ def test_a_daemon_that_comes_later_ends_what_was_asked_for_without_it(home: Esta
     home.daemon.start()
     wait_for(lambda: states(home) == {"done"}, PATIENCE, lambda: f"its end\n{home.daemon.tail()}")
     home.await_equal("sums")
+
+
+def test_what_changed_while_the_slot_was_gone_is_in_the_target_and_what_was_deleted_is_not(home: Estate) -> None:
+    slot = f"afflux_{home.name}_shard0"
+    reader = f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+    drop = f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active"
+
+    def gone() -> bool:
+        home.sql(reader, drop, shard=0)
+        return home.sql(f"SELECT FROM pg_replication_slots WHERE slot_name = '{slot}'", shard=0) == []
+
+    wait_for(gone, PATIENCE, "the slot to be gone")
+    home.sql(
+        "DELETE FROM $.orders WHERE id % 4 = 0",
+        "UPDATE $.orders SET doc = repeat('changed unseen', 500) WHERE id % 6 = 2",
+        "UPDATE $.orders SET id = id + 100000 WHERE id % 10 = 6",
+        "INSERT INTO $.orders SELECT n, 'born unseen' FROM generate_series(200000, 200020, 2) n",
+        'TRUNCATE $."Odd Name"',
+        shard=0,
+    )
+    with load(home):
+        home.operate("connectors", "resync", "shard0", "--yes")
+    for table in ("orders", "Odd Name", "sums"):
+        home.await_equal(table)
+    wait_for(lambda: states(home) == {"done"}, PATIENCE, lambda: f"its end\n{home.daemon.tail()}")
+    home.sql("UPDATE $.orders SET note = 'after it'", shard=0)
+    home.await_equal("orders")
