@@ -1,5 +1,7 @@
 import math
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from shards import MB, NOW, idle, reading, slot, wal
@@ -81,3 +83,11 @@ def test_a_server_is_asked_for_no_column_that_it_does_not_have(version: int) -> 
     for column, _, since in SINCE:
         assert (f's."{column}"' in text) == (version >= since)
     assert ("pg_stat_replication_slots" in text) == (version >= 140000)
+
+
+def test_the_page_has_the_table_of_versions() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "wal.md").read_text()
+    said = dict(re.findall(r"^\| `(\w+)`[^|]* \| (\d+) \|$", page, re.MULTILINE))
+    expected = {column: str(since // 10000) for column, _, since in SINCE}
+    views = {"pg_stat_replication_slots": "14", "idle_replication_slot_timeout": "18"}
+    assert said == expected | views
