@@ -1,5 +1,6 @@
 """Which alerts there are at present: the supervisor's own judgement, by the same conditions as Prometheus's (pure)."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -116,7 +117,7 @@ def _alert(kind: Kind, rule: Rule, about: Key, value: float, now: float) -> Aler
         name=kind.name,
         severity=rule.severity,
         about=about,
-        summary=rule.summary.format(value=in_words(value, rule.unit), **dict(about)),
+        summary=rule.summary.format(value="ever" if math.isinf(value) else in_words(value, rule.unit), **dict(about)),
         means=kind.means,
         runbook=f"{RUNBOOKS}#{kind.anchor}",
         began=datetime.fromtimestamp(now, UTC),

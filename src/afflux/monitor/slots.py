@@ -15,7 +15,7 @@ from afflux.topology.guard import Guard
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
 
-WORKERS: Final = 12
+WORKERS: Final = 24
 """Shards that are asked at once."""
 LOOK_SECONDS: Final = 8.0
 """For all shards together; one that has not answered by then is told to be away."""

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from alert_cases import CASES, MINUTES, Case
 from hypothesis import given
@@ -60,6 +62,12 @@ def test_a_summary_says_whose_and_how_much() -> None:
     (alert,) = alarms.present
     assert alert.summary == "shard shard7: nobody has read the slot for 6m 40s"
     assert alert.runbook == "docs/runbooks.md#affluxslotidle"
+
+
+def test_what_never_came_has_not_come_for_ever() -> None:
+    alarms = Alarms()
+    alarms.judge(DEFAULT, [m.HEARTBEAT_AGE.of(math.inf, shard="shard7")], 0)
+    assert [alert.summary for alert in alarms.present] == ["shard shard7: no heartbeat has come through for ever"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0, 2)), max_size=4))
