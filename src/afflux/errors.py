@@ -13,6 +13,7 @@ The tree:
     │   ├── KafkaError          the broker
     │   └── SinkError           the target
     │       ├── Fenced          another worker holds these positions now
+    │       ├── NoStateError    nothing of a sink's was ever in it
     │       ├── Overtaken       dead letters are no longer as a batch takes them to be
     │       └── RefusedError    the target refuses rows for their values
     ├── DecodeError             bytes that are not the event they should be
@@ -94,6 +95,10 @@ class SinkError(ServerError):
 
 class Fenced(SinkError):  # noqa: N818 - a state one is in, the field's own word
     """Another worker has claimed these positions: nothing was written, and nothing may be."""
+
+
+class NoStateError(SinkError):
+    """The target has no state of any sink's: nothing was ever applied to it."""
 
 
 class Overtaken(SinkError):  # noqa: N818 - a state one is in

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from afflux.clients.connect import Connect
 from afflux.clients.servers import servers
-from afflux.errors import AffluxError, SinkError
+from afflux.errors import AffluxError, NoStateError
 from afflux.monitor.asking import Asking
 from afflux.monitor.flows import FlowReading, FlowWatch, SinkStanding
 from afflux.monitor.slots import ShardReading, Slots
@@ -169,9 +169,7 @@ def _standing(state: SinkState) -> Callable[[], SinkStanding]:
     def ask() -> SinkStanding:
         try:
             positions = {standing.partition: standing.next_offset for standing in state.positions()}
-        except SinkError as error:
-            if error.transient:
-                raise
+        except NoStateError:
             return SinkStanding(None)  # it answers, and knows nothing of this sink yet
         stopped = {stop.topic: stop.reason for stop in state.stops()}
         return SinkStanding(positions or None, state.watermarks(), stopped)

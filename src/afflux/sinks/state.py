@@ -129,7 +129,7 @@ class LetterFilter:
 class SinkState(ABC):
     """The state that one sink of a topology keeps in its target. Used by one thread.
 
-    Every method raises SinkError when the target does not answer, or has no state yet.
+    Every method raises SinkError when the target does not answer, and NoStateError when it has no state yet.
     """
 
     @abstractmethod

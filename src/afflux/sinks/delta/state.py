@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from afflux.errors import SinkError
+from afflux.errors import NoStateError
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.store import Store, errors
@@ -104,7 +104,7 @@ class DeltaState(SinkState):
 
     def _open(self) -> None:
         if not self._is_open and not self._ledger.open(make=False):
-            raise SinkError(
+            raise NoStateError(
                 f"sink {self._name!r} has no state yet: nothing was ever applied to this target",
                 hint="`afflux run` makes it when it starts",
             )

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import psycopg
 
-from afflux.errors import SinkError
+from afflux.errors import NoStateError
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.sql import layout
@@ -195,7 +195,7 @@ class SqlState(SinkState):
         if self._connection is None or self._connection.closed:
             connection = self._connection = connect(self._url)
             if not layout.exists(connection):
-                raise SinkError(
+                raise NoStateError(
                     f"sink {self._name!r} has no state yet: nothing was ever applied to this target",
                     hint="`afflux run` makes it when it starts",
                 )
