@@ -1,8 +1,12 @@
 """Tables and partitions that come while others stream, from the shard to the target."""
 
+import itertools
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from afflux.stack import Addresses
@@ -15,6 +19,25 @@ pytestmark = pytest.mark.stack
 def place(addresses: Addresses, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Estate]:
     with estate(addresses, tmp_path, str(request.param), shards=1) as made:
         yield made
+
+
+@contextmanager
+def busy(place: Estate) -> Iterator[None]:
+    """Change rows of a table that streams already, all the while: copies beside changes fail now and then."""
+    ended = threading.Event()
+
+    def change() -> None:
+        with psycopg.connect(place.addresses.shards[0].admin_url, autocommit=True) as connection:
+            for turn in itertools.takewhile(lambda _: not ended.wait(0.005), itertools.count()):
+                connection.execute(f"update {place.name}.first set note = 'turn {turn}'")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("place", ["parted"], indirect=True)
@@ -76,7 +99,8 @@ def test_a_table_that_comes_later_brings_its_rows_into_the_target(place: Estate)
         f"rows of {place.name}.plain",
         f"rows of {place.name}.made",
     }
-    place.apply()
+    with busy(place):
+        place.apply()
     (shard,) = place.ask("connectors", "status")
     assert (shard["verdict"], shard["copying"]) == ("streaming", [])
     place.sql("insert into $.plain values (4000, 'new')", "update $.made set note = 'new' where id = 7")

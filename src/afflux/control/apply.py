@@ -7,7 +7,7 @@ only once that one streams again. What fails stops its own shard and no other. E
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from afflux.control.actions import (
     StartConnector,
 )
 from afflux.control.carry import carry_out
+from afflux.control.copies import plain
 from afflux.control.follow import SETTLED, Progress, Watcher
 from afflux.control.observe import WORKERS
 from afflux.control.plan import Plan
@@ -29,6 +30,7 @@ from afflux.control.scans import Copying
 from afflux.control.status import Verdict
 from afflux.errors import AffluxError
 from afflux.topology.model import Shard, Topology
+from afflux.topology.names import shard_names
 
 PARALLEL = 4
 """Connectors that restart at once."""
@@ -170,17 +172,42 @@ class Run:
         return _Done(made.shard, [*made.outcomes, *copies], flows=flows)
 
     def _copied(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Wait for the copies that were asked for; one that ended badly is an error."""
-        asked = {o.action.signal.id: o.action.shard for o in outcomes if o.done and isinstance(o.action, CopyTables)}
+        """Wait for the copies that were asked for; what failed is asked for once more, in the surer way."""
+        asked = [o.action for o in outcomes if o.done and isinstance(o.action, CopyTables)]
         if not asked or not self.wait:
             return outcomes
-        sent = self.to.signals.sent().signals
-        copying = {name: Copying(sent[name]) for name in asked}
+        until = time.monotonic() + self.wait
         try:
-            self.watcher.copies([*copying.values()], [*asked.values()], time.monotonic() + self.wait)
+            bad = self._await(asked, until)
+            again = [replace(copy, signal=copy.signal.again(tables)) for copy, tables in bad]
+            if again and not self.watcher.stopped.is_set():
+                bad = self._await(self._side_by_side(self.parallel, self._ask_again, again), until)
         except AffluxError as error:
             self.progress("", f"can't see how far the copies are: {error.message}")
-        return [_judged(outcome, copying) for outcome in outcomes]
+            return outcomes
+        failed = {copy.topic_prefix: tables for copy, tables in bad}
+        return [_judged(outcome, failed) for outcome in outcomes]
+
+    def _await(self, asked: Sequence[CopyTables], until: float) -> list[tuple[CopyTables, tuple[str, ...]]]:
+        """Wait for copies; returns those that failed, with their tables."""
+        sent = self.to.signals.sent().signals
+        copying = [Copying(sent[copy.signal.id]) for copy in asked]
+        self.watcher.copies(copying, [copy.shard for copy in asked], until)
+        bad = [
+            (copy, tuple(t for t in copy.signal.tables if (scan := each.scans[plain(t)]).ended and not scan.good))
+            for copy, each in zip(asked, copying, strict=True)
+        ]
+        return [(copy, tables) for copy, tables in bad if tables]
+
+    def _ask_again(self, copy: CopyTables) -> CopyTables:
+        shard = next(shard for shard in self.topology.shards if shard.name == copy.shard)
+        if self.watcher.look(shard).verdict is Verdict.FAILED:
+            self.to.connect.restart(shard_names(self.topology, shard).connector)
+            self.progress(shard.name, "restart its connector, which the copy took with it")
+            self.watcher.stream(shard, time.monotonic() + self.wait)
+        carry_out(self.topology, self.to, copy)
+        self.progress(shard.name, f"{copy.words}, while its changes wait")
+        return copy
 
     def _in_order(self, actions: Iterable[Action]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -205,11 +232,10 @@ def _skipped(actions: Iterable[Action], why: str) -> list[Outcome]:
     return [Outcome(action, skipped=why) for action in actions]
 
 
-def _judged(outcome: Outcome, copying: Mapping[str, Copying]) -> Outcome:
+def _judged(outcome: Outcome, failed: Mapping[str, tuple[str, ...]]) -> Outcome:
     action = outcome.action
-    if not isinstance(action, CopyTables) or action.signal.id not in copying:
+    if not isinstance(action, CopyTables) or action.topic_prefix not in failed:
         return outcome
-    bad = [f"{t} ended with {s.status}" for t, s in copying[action.signal.id].scans.items() if s.ended and not s.good]
-    if not bad:
-        return outcome
-    return Outcome(action, ", ".join(bad), "Its worker's log says why; `connectors apply` copies it in another way.")
+    bad = ", ".join(plain(table) for table in failed[action.topic_prefix] if table in action.signal.tables)
+    hint = "Its worker's log says why; `connectors apply` asks for them again."
+    return Outcome(action, f"the rows of {bad} could not be copied", hint) if bad else outcome

@@ -68,7 +68,7 @@ def carry_out(topology: Topology, to: Servers, action: Action) -> None:  # noqa:
             to.connect.delete(name)
         case CopyTables(topic_prefix=prefix, signal=signal):
             to.signals.snapshot(
-                prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking, where=signal.where
+                prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking, where=signal.filter
             )
         case _:
             assert_never(action)

@@ -8,7 +8,7 @@ followed by another one with the next number.
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from afflux.clients.catalog import Relation
@@ -39,7 +39,24 @@ class Signal:
     tables: tuple[str, ...]
     blocking: bool
     where: str = ""
-    """Which rows; empty for all. A condition in chunks, a whole SELECT for a blocking copy."""
+    """Which rows, as a condition in SQL; empty for all."""
+    first: str = ""
+    """The id that it was sent with at first; empty for its own."""
+    times: int = 1
+    """How often it was sent then."""
+
+    @property
+    def filter(self) -> str:
+        """What Debezium takes for it: the condition, or for a blocking copy, of one table, a whole SELECT."""
+        if not self.where or not self.blocking:
+            return self.where
+        schema, _, name = plain(self.tables[0]).partition(".")
+        return f"SELECT * FROM {quoted(schema)}.{quoted(name)} WHERE {self.where}"  # noqa: S608 - names are quoted
+
+    def again(self, tables: tuple[str, ...]) -> "Signal":
+        """Return the signal for tables whose copy failed: a blocking one, which is the surer way."""
+        first, times = self.first or self.id, self.times + 1
+        return replace(self, id=_attempt(first, times), first=first, times=times, tables=tables, blocking=True)
 
 
 def copies(existing: Connector | None, seen: ShardWorld, wanted: Desired, world: World) -> str:
@@ -81,13 +98,17 @@ def due(value: str, wanted: Desired, world: World) -> Iterator[Signal]:
     whole = {include_list([table]) for table in wanted.tables if not goes_in_chunks(table)}
     for first, blocking in ((name, False), (f"{name}-blocking", True)):
         of_kind = tuple(table for table in tables if table in followed and (table in whole) is blocking)
-        last = last_sent(first, world.signals)
-        if of_kind and not last:
-            yield Signal(first, of_kind, blocking)
-        elif failed := tuple(
-            table for table in of_kind if _has_failed(table, world.scans.get(_attempt(first, last), {}))
-        ):
-            yield Signal(_attempt(first, last + 1), failed, blocking=True)
+        if of_kind:
+            yield from still_due(Signal(first, of_kind, blocking), world)
+
+
+def still_due(signal: Signal, world: World) -> Iterator[Signal]:
+    """Yield a signal if it was not sent yet, or one more for those of its tables whose copy failed."""
+    sent = last_sent(signal.id, world.signals)
+    if not sent:
+        yield signal
+    elif failed := tuple(t for t in signal.tables if _has_failed(t, world.scans.get(_attempt(signal.id, sent), {}))):
+        yield replace(signal, times=sent).again(failed)
 
 
 def latest(value: str, signals: Container[str]) -> Iterator[str]:
@@ -101,6 +122,11 @@ def latest(value: str, signals: Container[str]) -> Iterator[str]:
 def last_sent(first: str, signals: Container[str]) -> int:
     """Return how often a signal was sent."""
     return next(n for n in count() if _attempt(first, n + 1) not in signals)
+
+
+def quoted(name: str) -> str:
+    """Write a name as SQL does."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _attempt(first: str, number: int) -> str:

@@ -9,7 +9,7 @@ from afflux.clients.connect import Connector
 from afflux.clients.servers import Servers
 from afflux.control.look import look
 from afflux.control.scans import Copying, Scan, hear_all
-from afflux.control.status import ShardStatus, Verdict
+from afflux.control.status import ShardStatus, Verdict, failed
 from afflux.control.world import Problem
 from afflux.errors import ConnectError
 from afflux.topology.model import Shard, Topology
@@ -97,6 +97,7 @@ class Watcher:
         with self.to.notifications.following(min(each.sent.at for each in copying), steps=True) as news:
             while True:
                 hear_all(copying, news())
+                self._lose(copying)
                 for each, shard in zip(copying, shards, strict=True):
                     self._tell(each, shard, told)
                     if each.good and each.sent.id not in noted:
@@ -105,6 +106,20 @@ class Watcher:
                 over = time.monotonic() >= until or all(each.ended for each in copying)
                 if over or self.stopped.wait(LOOK_SECONDS):
                     return
+
+    def _lose(self, copying: Sequence[Copying]) -> None:
+        """What a failed task had not begun, or had to read at once, it does not go on with."""
+        waiting = [each for each in copying if not each.ended]
+        if not waiting:
+            return
+        try:
+            connectors = self.to.connect.connectors().values()
+        except ConnectError:
+            return  # asked again in a moment
+        broken = {connector.config.get("topic.prefix") for connector in connectors if failed(connector)}
+        for each in waiting:
+            if each.sent.topic_prefix in broken:
+                each.lose()
 
     def _tell(self, copying: Copying, shard: str, told: dict[tuple[str, str], Scan]) -> None:
         for table, scan in copying.scans.items():

@@ -1,5 +1,6 @@
 """Ask the servers: in parallel, within bounds, and a shard that does not answer is one row of the answer."""
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ from afflux.clients.servers import Servers, login
 from afflux.clients.signals import Ledger
 from afflux.control.copies import COPIES, latest
 from afflux.control.desired import desired, shared_topics, subjects
+from afflux.control.partitions import ATTACHED
 from afflux.control.scans import Copying, hear_all
 from afflux.control.settings import PLUGIN, TOPOLOGY_MARK, check_settings
 from afflux.control.targets import targets
@@ -63,7 +65,8 @@ def observe(topology: Topology, to: Servers, *, only: Collection[str] | None = N
         ledger = to.signals.sent() if signal_topic(topology) in topics else Ledger()
         signals = ledger.signals
         configs = [c.config for c in connectors.values() if c.config.get(TOPOLOGY_MARK) == topology.name]
-        last = [
+        last = [name for name in signals if ATTACHED in name]
+        last += [
             name for config in [*configs, *ledger.notes.values()] for name in latest(config.get(COPIES, ""), signals)
         ]
         copying = unfinished(to, [Copying(signals[name]) for name in last])
@@ -99,6 +102,8 @@ def unfinished(to: Servers, copying: Iterable[Copying], *, steps: bool = False) 
         since = min(each.sent.at for each in waiting)
         with to.notifications.following(since, steps=steps) as news:
             hear_all(waiting, news())
+        for each in waiting:
+            each.give_up(int(time.time() * 1000))
     return waiting
 
 

@@ -6,8 +6,7 @@ was made as one needs nothing of the kind, for all of its rows came later.
 
 from collections.abc import Iterator, Mapping
 
-from afflux.clients.catalog import Relation
-from afflux.control.copies import Signal, goes_in_chunks
+from afflux.control.copies import Signal, goes_in_chunks, quoted
 from afflux.control.desired import Desired
 from afflux.control.settings import include_list
 from afflux.control.world import ShardWorld
@@ -17,6 +16,8 @@ SINCE = "afflux.since"
 
 What was attached earlier is in that copy. A connector that goes on from the slot of an earlier one has 0.
 """
+ATTACHED = "-attached-"
+"""What the ids of such signals hold."""
 
 
 def attached(config: Mapping[str, str], seen: ShardWorld, wanted: Desired) -> Iterator[Signal]:
@@ -32,15 +33,10 @@ def attached(config: Mapping[str, str], seen: ShardWorld, wanted: Desired) -> It
     for leaf in seen.relations if since and roots else ():
         if leaf.root in roots and leaf.attached is not None and leaf.attached >= int(since):
             root = roots[leaf.root]
-            blocking = not goes_in_chunks(root)
-            only = f"tableoid = '{_quoted(leaf)}'::regclass"
+            name = f"{quoted(leaf.schema)}.{quoted(leaf.name)}".replace("'", "''")
             yield Signal(
-                id=f"{wanted.connector}-attached-{leaf.attached}-{leaf.full_name}",
+                id=f"{wanted.connector}{ATTACHED}{leaf.attached}-{leaf.full_name}",
                 tables=(include_list([root]),),
-                blocking=blocking,
-                where=f"SELECT * FROM {_quoted(root)} WHERE {only}" if blocking else only,  # noqa: S608 - names are quoted
+                blocking=not goes_in_chunks(root),
+                where=f"tableoid = '{name}'::regclass",
             )
-
-
-def _quoted(table: Relation) -> str:
-    return ".".join('"' + part.replace('"', '""').replace("'", "''") + '"' for part in (table.schema, table.name))

@@ -1,8 +1,9 @@
 """What has become of the copies that were asked for, by what the connectors tell of them (pure).
 
-A copy in chunks is told of under its signal's id, and goes on after a restart. A blocking one is told of like a
-connector's first copy, without the signal's id, and a restart ends it for good (observed): afterwards the connector
-tells that it skips its first copy, and of the tables that were not through nobody hears again.
+A copy in chunks is told of under its signal's id, and goes on after a restart. But under load its beginning may take
+the task with it (observed on Debezium 3.7.0), and then the signal is lost. A blocking one is told of like a connector's
+first copy, without the signal's id, and a restart ends it for good (observed): afterwards the connector tells that it
+skips its first copy, and of the tables that were not through nobody hears again.
 """
 
 from collections import defaultdict
@@ -15,6 +16,8 @@ from afflux.control.copies import COPIED, plain
 
 INTERRUPTED = "INTERRUPTED"
 """A word of ours, beside Debezium's, for a copy that a restart has ended."""
+SILENCE_MS = 60_000
+"""How long after a restart a signal may not have been taken: Debezium looks for signals every few seconds."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Copying:
 
     sent: Sent
     scans: dict[str, Scan] = field(init=False)
+    _begun: bool = field(default=False, init=False)
+    _restarted: int | None = field(default=None, init=False)
+    """When the connector was first told to have been restarted, in milliseconds since 1970."""
     _whole: dict[str, Scan] = field(default_factory=dict, init=False)
     """Of a blocking copy that goes on, the tables; it holds its last row back until it is told completed."""
 
@@ -72,12 +78,30 @@ class Copying:
         """Take a notification in; they come in order."""
         if told.connector != self.sent.topic_prefix or told.at < self.sent.at:
             return
+        if told.kind == "SKIPPED" and self._restarted is None:
+            self._restarted = told.at
         if self.sent.blocking and not told.incremental:
             self._hear_whole(told)
         elif told.incremental and told.id == self.sent.id:
             self._hear_chunk(told)
 
+    def give_up(self, now: int) -> None:
+        """Count a copy in chunks for lost of which nothing was heard for long after a restart.
+
+        Args:
+            now: in milliseconds since 1970.
+        """
+        silent = self._restarted is not None and now - self._restarted > SILENCE_MS
+        if silent and not self._begun and not self.sent.blocking:
+            self.lose()
+
+    def lose(self) -> None:
+        """Take what has not ended for interrupted, unless it goes on after a restart."""
+        if self.sent.blocking or not self._begun:
+            self._end_the_rest(INTERRUPTED)
+
     def _hear_chunk(self, told: Notice) -> None:
+        self._begun = True
         current = told.more.get("current_collection_in_progress", "")
         if told.kind == "IN_PROGRESS" and current in self.scans:
             self.scans[current] = replace(self.scans[current], part=_part(told.more))

@@ -15,7 +15,7 @@ from afflux.clients.connect import Connector
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
 from afflux.control.choose import choose
-from afflux.control.copies import goes_in_chunks
+from afflux.control.copies import Signal, goes_in_chunks
 from afflux.control.desired import captured
 from afflux.control.follow import Progress, Watcher
 from afflux.control.look import look
@@ -132,7 +132,7 @@ def _signals(wish: Wish, chosen: Sequence[Relation]) -> Iterator[tuple[list[Rela
         yield chunks, False, wish.where
     for table in chosen:  # one signal each, for each has a SELECT of its own
         if table not in chunks:
-            yield [table], True, _select(table, wish.where) if wish.where else ""
+            yield [table], True, wish.where
 
 
 def _ask(
@@ -144,17 +144,12 @@ def _ask(
 ) -> Iterator[Read]:
     for tables, blocking, where in signals:
         number = f"{connector.name}-asked-{uuid.uuid4().hex[:12]}"
-        expressions = [include_list([table]) for table in tables]
+        signal = Signal(number, tuple(include_list([table]) for table in tables), blocking, where)
         prefix = connector.config["topic.prefix"]
-        to.signals.snapshot(prefix, id=number, tables=expressions, blocking=blocking, where=where)
+        to.signals.snapshot(prefix, id=number, tables=signal.tables, blocking=blocking, where=signal.filter)
         how = "while changes wait" if blocking else "beside the changes"
         tell(shard, f"asked for {', '.join(table.full_name for table in tables)}, {how}")
         yield from (Read(shard, table.full_name, number, blocking) for table in tables)
-
-
-def _select(table: Relation, where: str) -> str:
-    name = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name))
-    return f"SELECT * FROM {name} WHERE {where}"  # noqa: S608 - whoever may ask for a copy writes the condition
 
 
 def _await(topology: Topology, to: Servers, asked: list[Read], wait: float, tell: Progress) -> list[Read]:

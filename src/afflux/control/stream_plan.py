@@ -17,7 +17,7 @@ from afflux.control.actions import (
     SetPublication,
     StartConnector,
 )
-from afflux.control.copies import COPIES, Signal, copies, due, plain
+from afflux.control.copies import COPIES, Signal, copies, due, plain, still_due
 from afflux.control.desired import Desired
 from afflux.control.neighbours import finished
 from afflux.control.partitions import SINCE, attached
@@ -65,10 +65,9 @@ def stream(
     asked = [_copy(shard, wanted, signal, _NEW) for signal in due(copied, wanted, world)]
     yield from given.asking(shard, wanted, world, asked) if others_make_it else asked
     for signal in attached(existing.config if existing else _since(seen), seen, wanted):
-        if signal.id not in world.signals:
-            yield _copy(
-                shard, wanted, signal, f"{signal.id.rpartition('-')[2]} was attached, with the rows that it had"
-            )
+        partition = signal.id.rpartition("-")[2]
+        for each in still_due(signal, world):
+            yield _copy(shard, wanted, each, f"{partition} was attached, with the rows that it had")
 
 
 def anew(shard: Shard, seen: ShardWorld, wanted: Desired, gap: str) -> Iterator[Action]:

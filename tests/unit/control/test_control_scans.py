@@ -80,3 +80,25 @@ def test_a_restart_ends_a_blocking_copy_for_good_and_one_in_chunks_goes_on() -> 
 def test_a_copy_that_is_told_completed_without_a_table_has_failed_there() -> None:
     assert not heard(CHUNKS, told("COMPLETED", id="s1")).good
     assert heard(CHUNKS, told("COMPLETED", id="s1")).ended
+
+
+def test_a_signal_that_a_failed_task_took_with_it_is_lost_and_one_that_waits_is_not() -> None:
+    lost = heard(CHUNKS, told("SKIPPED", at=1_000))
+    lost.give_up(50_000)
+    assert not lost.ended
+    lost.give_up(70_000)
+    assert {scan.status for scan in lost.scans.values()} == {INTERRUPTED}
+    waits = heard(CHUNKS)  # its connector is paused, and takes the signal when it goes on
+    waits.give_up(10**9)
+    assert not waits.ended
+
+
+def test_a_failed_task_loses_what_it_had_not_begun_or_reads_at_once() -> None:
+    begun = heard(CHUNKS, told("STARTED", id="s1"))
+    begun.lose()
+    assert not begun.ended
+    for sent in (CHUNKS, WHOLE):
+        lost = heard(sent, told("STARTED"))
+        lost.lose()
+        assert lost.ended
+        assert not lost.good
