@@ -73,6 +73,7 @@ def look(
     streams: Mapping[str, ShardStatus] | None = None,
     parts: Iterable[PartReading] = (),
     heartbeats: Mapping[str, float] | None = None,
+    tasks: Mapping[str, int] | None = None,
 ) -> Overview:
     """Give the overview of a topology that is well but for what is said."""
     names = [shard.name for shard in of.shards]
@@ -87,8 +88,10 @@ def look(
             shards=readings,
             topics=TopicsReading({}, beats, brokers=3, leaderless=0, thin=0),
             flows=known | {(flow.sink, flow.shard): flow for flow in flows},
-            parts={name: PartReading(name) for name in PARTS} | {part.part: part for part in parts},
-            tasks={"RUNNING": len(names)},
+            parts={name: PartReading(name) for name in PARTS} | {p.part: p for p in parts if p.part in PARTS},
+            targets={sink.name: PartReading(sink.name) for sink in of.sinks}
+            | {p.part: p for p in parts if p.part not in PARTS},
+            tasks=tasks or {"RUNNING": len(names)},
             workers=1,
         ),
         streaming(names) | dict(streams or {}),

@@ -89,6 +89,9 @@ _NEXT: Mapping[str, str] = {
 }
 """What to do first about alerts; the runbook says it of the others, and all of it of these."""
 
+_PARTS: Mapping[str, str] = {"AffluxKafkaUnwell": "kafka", "AffluxConnectUnwell": "connect"}
+"""Which server alerts without labels are about."""
+
 
 def of_stream(status: ShardStatus | None) -> Iterator[Finding]:
     """Say what is to be said of a shard's stream.
@@ -105,13 +108,16 @@ def of_stream(status: ShardStatus | None) -> Iterator[Finding]:
         yield Finding(Level.NOTE, f"rows of tables that came later are being copied: {', '.join(status.copying)}")
 
 
-def of_alerts(topology: Topology, readings: Readings) -> dict[Key, list[Finding]]:
-    """Say what would be an alert if it lasted, by what it is about: names and values such as `shard`, `sink`."""
+def of_alerts(topology: Topology, readings: Readings) -> Iterator[tuple[str, Finding]]:
+    """Say what would be an alert if it lasted.
+
+    Yields:
+        What it is about, as `place` writes it, and what is to be said.
+    """
     by_name: dict[str, list[Sample]] = {}
     for sample in samples(readings):
         by_name.setdefault(sample.measure.name, []).append(sample)
     policy = policy_of(topology)
-    found: dict[Key, list[Finding]] = {}
     for kind in KINDS:
         told: set[Key] = set()
         for rule in kind.rules(policy):
@@ -121,11 +127,17 @@ def of_alerts(topology: Topology, readings: Readings) -> dict[Key, list[Finding]
                 told.add(about)
                 labels = dict(about)
                 words = rule.summary.format(value=in_words(value, rule.unit), **labels)
-                if "shard" in labels:
-                    words = words.replace(f"shard {labels['shard']}: ", "").removeprefix(f"sink {labels.get('sink')}, ")
+                for name in ("sink", "shard"):
+                    words = words.removeprefix(f"{name} {labels.get(name)}").lstrip(":, ")
                 advice = _NEXT.get(kind.name, f"{RUNBOOKS}#{kind.anchor}")
-                found.setdefault(about, []).append(Finding(Level(rule.severity), words, advice))
-    return found
+                yield place(labels, _PARTS.get(kind.name, "")), Finding(Level(rule.severity), words, advice)
+
+
+def place(labels: Mapping[str, str], part: str = "") -> str:
+    """Write what something is about: `shard` or `target` and a name, or a server that all shards share."""
+    if "shard" in labels:
+        return f"shard {labels['shard']}"
+    return f"target {labels['sink']}" if "sink" in labels else labels.get("part", part)
 
 
 def of_shard(reading: ShardReading) -> Iterator[Finding]:

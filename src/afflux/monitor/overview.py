@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from afflux.monitor.findings import Finding, Level, of_alerts, of_flow, of_shard
 from afflux.monitor.flows import FlowReading
 from afflux.monitor.forecast import Forecast
 from afflux.monitor.slots import ShardReading
-from afflux.monitor.watch import ANSWER_SECONDS, Readings, Watch
+from afflux.monitor.watch import ANSWER_SECONDS, PartReading, Readings, Watch
 from afflux.topology.model import Topology
 
 _LOOKS: Final = 5
@@ -172,12 +172,15 @@ def overview(topology: Topology, readings: Readings, streams: Mapping[str, contr
         readings: what was seen.
         streams: what the control plane says of the shards' streams, as far as it could be asked.
     """
-    alerts = of_alerts(topology, readings)
+    alerts: dict[str, list[Finding]] = {}
+    for place, finding in of_alerts(topology, readings):
+        alerts.setdefault(place, []).append(finding)
     if readings.parts["connect"].problem:
         streams = {}  # that Connect is away is said once
     shards = [_shard(reading, readings, streams.get(name), alerts) for name, reading in readings.shards.items()]
     shards.sort(key=lambda s: (-s.level.rank, -(s.age_seconds or 0.0), -(s.lag_events or 0), s.shard))
-    parts = tuple(_part(name, readings, alerts) for name in readings.parts)
+    servers = [*readings.parts.values(), *(replace(t, part=f"target {t.part}") for t in readings.targets.values())]
+    parts = tuple(_part(server, alerts.get(server.part, ())) for server in servers)
     targets = tuple(_target(sink.name, readings) for sink in topology.sinks)
     levels = [*(shard.level for shard in shards), *(part.level for part in parts)]
     level = max(levels, key=lambda level: level.rank, default=Level.WELL)
@@ -191,7 +194,7 @@ def overview(topology: Topology, readings: Readings, streams: Mapping[str, contr
         shards=tuple(shards),
         parts=parts,
         targets=targets,
-        looked=any(s.slot != "away" for s in shards) or any(not p.problem for p in readings.parts.values()),
+        looked=any(s.slot != "away" for s in shards) or any(not server.problem for server in servers),
     )
 
 
@@ -199,13 +202,13 @@ def _shard(
     reading: ShardReading,
     readings: Readings,
     status: control.ShardStatus | None,
-    alerts: Mapping[tuple[tuple[str, str], ...], list[Finding]],
+    alerts: Mapping[str, list[Finding]],
 ) -> ShardView:
     name, wal, room = reading.shard, reading.wal, reading.room
     flows = [flow for (_, shard), flow in readings.flows.items() if shard == name]
     found = [*of_stream(status if wal else None), *of_shard(reading)]
     if wal is not None:
-        found += [finding for about, of in alerts.items() if dict(about).get("shard") == name for finding in of]
+        found += alerts.get(f"shard {name}", ())
     found += [finding for flow in flows for finding in of_flow(flow, status)]
     findings = ordered(found)
     slowest = max(flows, key=lambda flow: flow.lag, default=None)
@@ -232,12 +235,9 @@ def _shard(
     )
 
 
-def _part(name: str, readings: Readings, alerts: Mapping[tuple[tuple[str, str], ...], list[Finding]]) -> PartView:
-    part = readings.parts[name]
-    found = [Finding(Level.PAGE, part.problem, part.hint)] if part.problem else []
-    of_kafka = [finding for about, of in alerts.items() if not about for finding in of] if name == "kafka" else []
-    findings = ordered([*found, *of_kafka])
-    return PartView(part=name, level=findings[0].level if findings else Level.WELL, findings=findings)
+def _part(server: PartReading, alerts: Iterable[Finding]) -> PartView:
+    findings = [Finding(Level.PAGE, server.problem, server.hint)] if server.problem else ordered(alerts)
+    return PartView(part=server.part, level=findings[0].level if findings else Level.WELL, findings=tuple(findings))
 
 
 def _target(sink: str, readings: Readings) -> TargetView:

@@ -77,4 +77,4 @@ def test_a_server_that_is_away_comes_before_the_shards() -> None:
     shown = lines(look(declared(), parts=[PartReading("kafka", "no broker answers", "Is it running?")]), 80)
     assert shown[:2] == ["orders: kafka: no broker answers", "next: Is it running?"]
     assert "✗ kafka: no broker answers" in shown
-    assert shown[-1] == "connect, registry: well"
+    assert shown[-1] == "connect, registry, target warehouse: well"

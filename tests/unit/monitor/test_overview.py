@@ -68,8 +68,21 @@ def test_connect_is_told_once_and_not_for_every_shard() -> None:
     assert [shard.stream for shard in found.shards] == ["unknown"] * 3
 
 
+def test_a_target_that_is_away_is_told_once() -> None:
+    found = look(declared(), parts=[PartReading("warehouse", "no route to it", "Is it running?")])
+    assert (found.verdict, found.next) == ("orders: target warehouse: no route to it", "Is it running?")
+    (part,) = [part for part in found.parts if part.level is not Level.WELL]
+    assert (part.part, len(part.findings)) == ("target warehouse", 1)
+
+
+def test_tasks_that_have_failed_are_told_of_connect() -> None:
+    found = look(declared(), tasks={"RUNNING": 1, "FAILED": 2})
+    (part,) = [part for part in found.parts if part.level is not Level.WELL]
+    assert (part.part, part.findings[0].what) == ("connect", "2 tasks of this topology's connectors have failed")
+
+
 def test_nothing_that_answers_is_no_look() -> None:
-    parts = [PartReading(part, "away") for part in ("kafka", "connect", "registry")]
+    parts = [PartReading(part, "away") for part in ("kafka", "connect", "registry", "warehouse")]
     found = look(declared(), parts=parts, shards=[reading(f"shard{n}", problem="away") for n in range(3)])
     assert not found.looked
 
