@@ -1,5 +1,6 @@
 """Where a fault is played: one topology on a stack, under load, with its workers, each behind a proxy of its own."""
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import psycopg
 from afflux.control import Extent, apply_topology, remove
 from afflux.stack import Stack
 from afflux.topology.load import load_resolved
+from chaos.ground import Lake, Warehouse
 from chaos.judge import Judge
 from chaos.load import Features, Load, make_tables
 from chaos.proxy import Proxy
@@ -37,11 +39,7 @@ tables:
   - source: '{name}\\..*'
 transforms:
   - {{type: RegexRouter, regex: '{name}-shard[0-9]+\\.(.*)', replacement: '$1'}}
-sinks:
-  - name: warehouse
-    type: postgresql
-    url: "postgresql://afflux:${{file:{secrets}:warehouse_password}}@127.0.0.1:{port}/dw"
-    batch: {{seconds: 0.1}}
+sinks: [{sink}]
 """
 SHARDS = 2
 _WORKERS = 4
@@ -57,9 +55,12 @@ class Arena:
         name: the topology's, the tables' schema's, and the target schema's.
         partitions: of each table's topic.
         seed: what all chance comes from.
+        lake: where workers write Delta tables; without it they write into the stack's warehouse.
     """
 
-    def __init__(self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str) -> None:
+    def __init__(
+        self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str, lake: Path | None = None
+    ) -> None:
         self.stack, self.name, self.partitions = stack, name, partitions
         self.addresses = stack.addresses()
         self.random = Random(seed)
@@ -73,6 +74,9 @@ class Arena:
         folder.mkdir(parents=True, exist_ok=True)
         port = psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"]
         self.proxies = [Proxy("127.0.0.1", int(port or 0)) for _ in range(_WORKERS)]
+        topology = folder / f"{name}-ground.yaml"
+        self.ground = Lake(self.addresses, name, topology, lake) if lake else Warehouse(self.addresses, name, topology)
+        topology.write_text(self._topology(int(port or 0)))
         self.workers = [
             Worker(f"{name}-worker{n}", self._write_topology(n), folder / f"{name}-worker{n}.log")
             for n in range(_WORKERS)
@@ -166,11 +170,9 @@ class Arena:
 
     def progress(self, patience: float = 60) -> None:
         """Wait until changes made from now on are in the target: somebody works."""
-        with psycopg.connect(self.addresses.warehouse_url, autocommit=True) as target:
-            before = self._stands(target)
-            wait_for(
-                lambda: self.check() or self._stands(target) > before, patience, lambda: f"progress\n{self.tails()}"
-            )
+        before = self.ground.stands()
+        moved = lambda: self.check() or self.ground.stands() > before  # noqa: E731 - it is waited for
+        wait_for(moved, patience, lambda: f"progress\n{self.tails()}")
 
     def await_shares(self, *guests: Worker) -> None:
         """Wait until every worker has partitions."""
@@ -210,31 +212,25 @@ class Arena:
         """Give the ends of all workers' logs, for messages."""
         return "\n".join(worker.tail() for worker in self.workers if worker.log.exists())
 
-    def _stands(self, target: psycopg.Connection) -> int:
-        if target.execute("SELECT to_regclass('afflux.positions')").fetchone() == (None,):
-            return 0
-        statement = "SELECT coalesce(sum(next_offset), 0) FROM afflux.positions WHERE topology = %s"
-        ((total,),) = target.execute(statement, [self.name]).fetchall()
-        return int(total)
-
     def _write_topology(self, number: int, properties: Mapping[str, str | int] | None = None) -> Path:
         more = "".join(f", {key}: {value}" for key, value in (properties or {}).items())
+        path = self._folder / f"{self.name}-worker{number}.yaml"
+        path.write_text(self._topology(self.proxies[number].port, more))
+        return path
+
+    def _topology(self, port: int, properties: str = "") -> str:
         shards = [
             f"    - {{name: {shard.name}, host: {shard.host}, port: {shard.port}}}"
             for shard in self.addresses.shards[:SHARDS]
         ]
-        path = self._folder / f"{self.name}-worker{number}.yaml"
-        path.write_text(
-            TOPOLOGY.format(
-                name=self.name,
-                kafka=self.addresses.kafka,
-                partitions=self.partitions,
-                properties=more,
-                registry=self.addresses.registry,
-                connect=self.addresses.connect[0],
-                secrets=self.addresses.secrets,
-                shards="\n".join(shards),
-                port=self.proxies[number].port,
-            )
+        return TOPOLOGY.format(
+            name=self.name,
+            kafka=self.addresses.kafka,
+            partitions=self.partitions,
+            properties=properties,
+            registry=self.addresses.registry,
+            connect=self.addresses.connect[0],
+            secrets=self.addresses.secrets,
+            shards="\n".join(shards),
+            sink=json.dumps(self.ground.sink(port)),
         )
-        return path

@@ -6,19 +6,11 @@ import signal
 from collections.abc import Callable, Iterator
 
 import psutil
-import psycopg
 
 from chaos.arena import Arena
 from chaos.fault import Fault
 from chaos.waiting import wait_for
 from chaos.worker import Worker
-
-
-def _owners(arena: Arena) -> set[int]:
-    """Give the pids of the processes that hold partitions, as the target knows them."""
-    with psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target:
-        rows = target.execute("SELECT DISTINCT owner FROM afflux.positions WHERE topology = %s", [arena.name])
-        return {int(owner.rpartition(":")[2]) for (owner,) in rows}
 
 
 def _zombie_at(point: str) -> Fault:
@@ -32,7 +24,7 @@ def _zombie_at(point: str) -> Fault:
         assert said["point"] == point
         if arena.staff == 1:
             arena.spares[0].start()
-        wait_for(lambda: zombie.pid not in _owners(arena), 90, lambda: f"others to take over\n{arena.tails()}")
+        wait_for(lambda: zombie.pid not in arena.ground.owners(), 90, lambda: f"others to take over\n{arena.tails()}")
         zombie.send(signal.SIGCONT)
         back = wait_for(
             lambda: zombie.lines("fenced") or zombie.lines("partitions revoked"),

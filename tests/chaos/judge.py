@@ -12,7 +12,7 @@ import psycopg
 
 from afflux.clients.topics import Topics
 from afflux.control import Verdict, status
-from afflux.sinks.base import TableName
+from afflux.sinks.base import LetterId, TableName
 from afflux.topology.load import load_resolved
 from afflux.verify import Comparison, compare
 from chaos.load import TABLES
@@ -58,40 +58,29 @@ class Judge:
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
         self._topics = Topics(arena.addresses.kafka)
-        self._letters: set[tuple[object, ...]] = set()
+        self._letters: set[LetterId] = set()
         self.restarts = 0
         """How often connectors had failed and were restarted by `connectors apply`, as an operator would."""
 
     @contextmanager
-    def at_rest(self, patience: float = 120) -> Iterator[psycopg.Connection]:
-        """Stop the writers, wait until their last change is applied and every position is at its end; go on after.
-
-        Gives a connection to the target.
-        """
-        arena = self._arena
-        with (
-            arena.load.quiet() as mark,
-            psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target,
-        ):
-            self._await_mark(target, mark, patience)
-            self._await_ends(target, self.stopped(target), patience)
-            yield target
+    def at_rest(self, patience: float = 120) -> Iterator[None]:
+        """Stop the writers, wait until their last change is applied and every position is at its end; go on after."""
+        with self._arena.load.quiet() as mark:
+            self._await_mark(mark, patience)
+            self._await_ends(frozenset(self._arena.ground.stopped()), patience)
+            yield
 
     def rule(self) -> Ruling:
         """Come to rest and compare."""
-        with self.at_rest() as target:
-            return self.compare(target)
+        with self.at_rest():
+            return self.compare()
 
-    def stopped(self, target: psycopg.Connection) -> frozenset[str]:
-        """Give the topics that are not read on."""
-        rows = target.execute("SELECT topic FROM afflux.tables WHERE topology = %s", [self._arena.name])
-        return frozenset(topic for (topic,) in rows)
-
-    def compare(self, target: psycopg.Connection) -> Ruling:
+    def compare(self) -> Ruling:
         """Compare as it is now, without the tables of topics that are stopped."""
-        arena, stopped = self._arena, self.stopped(target)
+        arena, stopped = self._arena, frozenset(self._arena.ground.stopped())
         left_out = {topic.rpartition(".")[2] for topic in stopped}
         with ExitStack() as stack:
+            target = stack.enter_context(arena.ground.sides())
             shards = {
                 f"shard{n}": stack.enter_context(psycopg.connect(url, autocommit=True))
                 for n, url in arena.shards.items()
@@ -99,28 +88,18 @@ class Judge:
             compared = [
                 compare(shards, target, TableName(arena.name, table)) for table in TABLES if table not in left_out
             ]
-        letters = {
-            tuple(row): (str(kind), str(state))
-            for *row, kind, state in target.execute(
-                'SELECT topic, partition, "offset", kind, state FROM afflux.dead_letters WHERE topology = %s',
-                [arena.name],
-            )
-        }
+        letters = {letter.id: (letter.kind, str(letter.state)) for letter in arena.ground.letters()}
         new = [letters[place] for place in letters.keys() - self._letters]
         self._letters |= letters.keys()
-        ((contested,),) = target.execute(
-            "SELECT count(*) FROM afflux.contested WHERE topology = %s", [arena.name]
-        ).fetchall()
         rows = sum(c.source_rows for c in compared)
-        return Ruling(rows, tuple(compared), tuple(new), int(contested), stopped)
+        return Ruling(rows, tuple(compared), tuple(new), arena.ground.contested(), stopped)
 
-    def _await_mark(self, target: psycopg.Connection, mark: int, patience: float) -> None:
+    def _await_mark(self, mark: int, patience: float) -> None:
         arena = self._arena
         looked = 0
 
         def missing() -> list[str]:
-            there = target.execute("SELECT to_regclass(%s)", [f"{arena.name}.markers"]).fetchone() != (None,)
-            found = dict(target.execute(f"SELECT _shard, n FROM {arena.name}.markers").fetchall()) if there else {}
+            found = arena.ground.column("markers", "n")
             return [f"shard{n}" for n in arena.shards if found.get(f"shard{n}") != mark]
 
         def arrived() -> bool:
@@ -133,7 +112,7 @@ class Judge:
 
         wait_for(arrived, patience, lambda: f"the last changes of {missing()}\n{self._streams()}\n{arena.tails()}")
 
-    def _await_ends(self, target: psycopg.Connection, stopped: frozenset[str], patience: float) -> None:
+    def _await_ends(self, stopped: frozenset[str], patience: float) -> None:
         """Wait until the positions are at the ends; every event before the marks is in Kafka by now."""
         arena = self._arena
         start = f"{arena.name}-shard"
@@ -141,8 +120,7 @@ class Judge:
         ends = self._topics.end_offsets(topics)
 
         def behind() -> dict[tuple[str, int], tuple[int, int]]:
-            statement = "SELECT topic, partition, next_offset FROM afflux.positions WHERE topology = %s"
-            stands = {(t, p): offset for t, p, offset in target.execute(statement, [arena.name])}
+            stands = {tuple(standing.partition): standing.next_offset for standing in arena.ground.positions()}
             return {place: (stands.get(place, 0), end) for place, end in ends.items() if stands.get(place, 0) < end}
 
         wait_for(lambda: not behind(), patience, lambda: f"positions at their ends: {behind()}\n{arena.tails()}")

@@ -42,17 +42,13 @@ def _find(arena: Arena, topic: str, wanted: bytes) -> Message:
 
 def _await_letter(arena: Arena, topic: str, offset: int | None, state: str) -> tuple[str, str]:
     """Wait for a dead letter of a topic, by its offset or the only open one; return its kind and reason."""
-    statement = (
-        "SELECT kind, reason FROM afflux.dead_letters WHERE topology = %s AND topic = %s "
-        'AND (%s::bigint IS NULL OR "offset" = %s) AND state = %s ORDER BY first_seen DESC'
+    found = wait_for(
+        lambda: [each for each in arena.ground.letters(topic, state) if offset in {None, each.id.offset}],
+        60,
+        lambda: f"a dead letter of {topic} at {offset}, {state}\n{arena.tails()}",
     )
-    with psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target:
-        row = wait_for(
-            lambda: target.execute(statement, [arena.name, topic, offset, offset, state]).fetchone(),
-            60,
-            lambda: f"a dead letter of {topic} at {offset}, {state}\n{arena.tails()}",
-        )
-    return row[0], row[1]
+    last = max(found, key=lambda letter: letter.first_seen)
+    return last.kind, last.reason
 
 
 def _garbage(arena: Arena) -> str:
@@ -96,12 +92,7 @@ def _unknown_schema(arena: Arena) -> str:
     topic = _topic(arena, arena.staff - 1, "victim")
     some = _find(arena, _topic(arena, arena.staff - 1, "items"), b"first 1")
     offset = _produce(arena, topic, some.key(), b"\0\x7f\xff\xff\xff" + (some.value() or b"")[5:])
-    with psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target:
-        (reason,) = wait_for(
-            lambda: target.execute("SELECT reason FROM afflux.tables WHERE topic = %s", [topic]).fetchone(),
-            60,
-            lambda: f"{topic} to stop\n{arena.tails()}",
-        )
+    reason = wait_for(lambda: arena.ground.stopped().get(topic), 60, lambda: f"{topic} to stop\n{arena.tails()}")
     arena.progress()
     return f"offset {offset}: {reason[-80:]}"
 
@@ -144,6 +135,25 @@ def _refused(count: int) -> Callable[[Arena], str]:
 
     return play
 
+
+def _refused_by_a_lake(arena: Arena) -> str:
+    """A lake's timestamps have no infinity: one among good rows is refused, and superseded by the row's next change."""
+    shard = arena.random.choice([*arena.shards])
+    topic = _topic(arena, shard, "items")
+    with psycopg.connect(arena.shards[shard], autocommit=True) as source:
+        source.execute(
+            f"INSERT INTO {arena.name}.items (id, name, seen) SELECT nextval('{arena.name}.keys'), 'good ' || g, "
+            "CASE WHEN g = 7 THEN 'infinity' ELSE now() END FROM generate_series(0, 19) g"
+        )
+        kind, reason = _await_letter(arena, topic, None, "open")
+        source.execute(f"UPDATE {arena.name}.items SET seen = now() WHERE seen = 'infinity'")
+        wait_for(lambda: not arena.ground.letters(topic, "open"), 60, lambda: f"no open letter\n{arena.tails()}")
+    return f"1 row of 20: {kind}: {reason[:90]}; superseded by the row's next change"
+
+
+LAKE = (
+    Fault("poison: a value that a lake can't hold", _refused_by_a_lake, (("refused by the target", "superseded"),)),
+)
 
 FAULTS = (
     Fault("poison: garbage", _garbage, (("no schema id", "open"),)),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from random import Random
 
+import psycopg
 import pytest
 
 from afflux.stack import Stack
@@ -57,27 +58,28 @@ def test_the_judge_sees_whatever_is_wrong(arenas: Arenas) -> None:
     """The judge is judged first: what is made wrong, it finds; what is set right again, it does not."""
     arena = arenas(1, 1)
     arena.go_on(30)
-    items = f"{arena.name}.items"
+    items, group = f"{arena.name}.items", f"afflux.{arena.name}.warehouse"
     wrongs = {
         f"UPDATE {items} SET name = name || '!' WHERE id = (SELECT min(id) FROM {items})": "different",
         f"UPDATE {items} SET body = NULL WHERE id = (SELECT min(id) FROM {items} WHERE length(body) > 1000)": "different",
         f"DELETE FROM {items} WHERE id = (SELECT min(id) FROM {items})": "missing",
         f"INSERT INTO {items} (id, name, _shard) VALUES (-1, 'no shard has me', 'shard0')": "extra",
         f"UPDATE {items} SET _shard = 'shard9' WHERE id = (SELECT min(id) FROM {items})": "misplaced",
-        f"INSERT INTO afflux.tables VALUES ('{arena.name}', 'g', 'no.such.topic', now(), 'r')": "stopped topics",
+        f"INSERT INTO afflux.tables VALUES ('{arena.name}', '{group}', 'no.such.topic', now(), 'r')": "stopped topics",
         'INSERT INTO afflux.dead_letters (topology, consumer_group, topic, partition, "offset", value, headers, kind, reason) '
-        f"VALUES ('{arena.name}', 'g', 't', 0, 1, '', '[]', 'k', 'r')": "dead letters",
+        f"VALUES ('{arena.name}', '{group}', 't', 0, 1, '', '[]', 'k', 'r')": "dead letters",
     }
-    with arena.judge.at_rest() as target:
-        assert arena.judge.compare(target).faults() == []
+    with arena.judge.at_rest(), arena.ground.sides() as target:
+        assert isinstance(target, psycopg.Connection)
+        assert arena.judge.compare().faults() == []
         for wrong, word in wrongs.items():
             target.execute(f"CREATE TEMPORARY TABLE kept AS SELECT * FROM {items}")
             assert target.execute(wrong).rowcount == 1, wrong
-            found = arena.judge.compare(target).faults()
+            found = arena.judge.compare().faults()
             target.execute(f"TRUNCATE {items}; INSERT INTO {items} SELECT * FROM kept; DROP TABLE kept")
             target.execute("DELETE FROM afflux.tables; DELETE FROM afflux.dead_letters")
             assert any(word in line for line in found), (wrong, found)
-        assert arena.judge.compare(target).faults() == []
+        assert arena.judge.compare().faults() == []
 
 
 @pytest.mark.parametrize(("partitions", "staff", "name"), CASES)

@@ -333,6 +333,23 @@ def test_a_replay_that_died_is_completed_though_nobody_claims_anything(
     assert content(lake, "id", "note") == [(1, "replayed")]
 
 
+def test_odd_keys_of_two_tables_in_one_batch_are_settled_apart(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+
+    def both(start: int, rows: list[tuple[Any, ...]], **more: Any) -> Batch:
+        one = changes(lake, rows, **more)
+        return batch(start, one, replace(one, table=TableName(lake.schema, "u")))
+
+    sink.apply(both(0, [("shard0", 1, False, n, f"below {n}") for n in range(20)]))
+    sink.apply(both(1, [("shard1", 2, False, n, f"above {n}") for n in range(10, 20)]))
+    sink.apply(both(2, [("shard0", 3, False, n, None) for n in range(5, 15)], masked={"note": [True] * 10}))
+    expected = {n: f"above {n}" if n >= 15 else f"below {n}" for n in range(20)}
+    assert notes(lake, "t") == notes(lake, "u") == expected
+    sink.apply(both(3, [("shard1", 4, True, n, None) for n in range(12, 20)]))
+    assert notes(lake, "t") == notes(lake, "u") == {n: f"below {n}" for n in range(20)}
+
+
 # --- the state --------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ there as a number, and a value as the number of the row that holds it, so that e
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -19,12 +19,13 @@ from afflux.sinks.base import (
     SHARD,
     SOURCE_TS,
     TableChanges,
+    TableName,
     TargetColumn,
     unchanged,
 )
 from afflux.sinks.delta.columns import META, SYNCED_AT
 from afflux.sinks.memory import Memory
-from afflux.sinks.memory_store import Departed
+from afflux.sinks.memory_store import Departed, Move
 from afflux.types.postgres import PgType
 
 KIND, AT, UNKNOWN, ORIGIN = "afflux_kind", "afflux_at", "afflux_unknown", "afflux_origin"
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     """It came from another key by the change at the LSN `AT`, and waits for the values of the columns `UNKNOWN`."""
 
 
+Value = TypeVar("Value")
 Row = dict[str, Any]
 Place = tuple[Kind, str, int, int]
 """Of a row set aside: why, the shard, the LSN, the key's number."""
@@ -172,10 +174,10 @@ class Settlement:
         versions = [row for by_shard in memory.tables[self._table].values() for row in by_shard.values()]
         hidden = [row for row in versions if _place(row, with_shard=True) not in shown]
         after: dict[Place, Row] = {(Kind.CONTESTED, row[_NAMED[SHARD]], 0, row[_KEY]): row for row in hidden}
-        for (_, shard, at), half in memory.moves.items():
+        for shard, at, half in _of(memory.moves, self._table):
             origin = half.origin[2] if half.origin else None
             after[Kind.DEPARTED, shard, at, half.row[_KEY]] = {**half.row, _NAMED[SHARD]: shard, ORIGIN: origin}
-        for (_, shard, at), event in memory.waiting.items():
+        for shard, at, event in _of(memory.waiting, self._table):
             after[Kind.ARRIVED, shard, at, event[_KEY]] = event
         changed = {place: row for place, row in after.items() if not self._was(place, row)}
         gone = {place: row for place, row in self._aside.items() if place not in after}
@@ -223,6 +225,11 @@ def _dicts(rows: pl.DataFrame) -> Iterable[Row]:
     """Give what is no value of rows, times in microseconds since 1970."""
     names = [name for name in (*ASIDE, *_NAMED) if name in rows.columns]
     return rows.select(names).with_columns(pl.selectors.temporal().to_physical()).iter_rows(named=True)
+
+
+def _of(moves: Mapping[Move, Value], table: TableName) -> Iterable[tuple[str, int, Value]]:
+    """Give a table's part of what is known by changes of keys: shard, LSN, and what it is."""
+    return [(shard, at, value) for (of, shard, at), value in moves.items() if of == table]
 
 
 def _place(row: Row, *, with_shard: bool) -> tuple[Any, ...]:
