@@ -16,9 +16,11 @@ from afflux.control import audit, last_resort
 from afflux.control.audit import Audit
 from afflux.control.status import Verdict
 from afflux.monitor.guard import LastResort
+from afflux.monitor.health import exposition
 from afflux.monitor.slots import ShardReading, Slots
 from afflux.monitor.station import Station
 from afflux.stack import Addresses
+from afflux.stack.ports import find_free
 from afflux.topology.model import Topology
 from lone_shard import LoneShard, lone_shard
 
@@ -140,6 +142,31 @@ def test_a_server_that_hangs_is_one_red_row_and_comes_back(
         holder.rollback()
     until(lambda: look().state == "reserved")
     slots.close()
+
+
+def shown() -> str:
+    return exposition("text/plain")[0].decode()
+
+
+def test_who_does_not_lead_keeps_silent_unless_the_broker_is_away(
+    quiet: LoneShard, addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topology = quiet.topology("quiet", addresses)
+    nowhere = topology.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{find_free('nowhere', [])}"})
+    station = Station(topology, leads=lambda: False)
+    try:
+        station.turn()
+        assert "afflux_shard_up{" not in shown()
+        monkeypatch.setattr("afflux.monitor.watch.ANSWER_SECONDS", 1.0)
+        station.follow(topology.model_copy(update={"kafka": nowhere}))
+        readings = station.turn()
+        assert readings.parts["kafka"].problem
+        assert readings.shards["shard0"].wal is not None
+        assert 'afflux_shard_up{shard="shard0"} 1.0' in shown()
+        assert 'afflux_part_up{part="kafka"} 0.0' in shown()
+    finally:
+        station.close()
+    assert "afflux_shard_up{" not in shown()
 
 
 # --- a connector that is gone ---------------------------------------------------------------------

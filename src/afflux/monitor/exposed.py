@@ -65,7 +65,8 @@ def _shard(reading: ShardReading) -> Iterator[Sample]:
     for kind in ("session", "prepared"):
         ages = [(wal.at - h.since).total_seconds() for h in reading.holders if h.kind == kind and h.since]
         yield m.TRANSACTION_AGE.of(max(ages, default=0.0), shard=shard, kind=kind)
-    yield from _rooms(reading)
+    if reading.state != "lost":  # nothing runs out any more
+        yield from _rooms(reading)
 
 
 def _rooms(reading: ShardReading) -> Iterator[Sample]:
