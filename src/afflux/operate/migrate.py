@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from afflux.sinks import make_sink
-from afflux.topology.model import Sink as SinkConfig
+from afflux.topology.sinks import Sink as SinkConfig
 from afflux.topology.model import Topology
 from afflux.topology.names import consumer_group
 
