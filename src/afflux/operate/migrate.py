@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from afflux.sinks import make_sink
-from afflux.topology.sinks import Sink as SinkConfig
 from afflux.topology.model import Topology
 from afflux.topology.names import consumer_group
+from afflux.topology.sinks import Sink as SinkConfig
 
 
 def migrate(topology: Topology, sinks: Iterable[SinkConfig]) -> Iterator[str]:
