@@ -19,6 +19,7 @@ from afflux.cli import (
     connectors,
     dead_letters,
     demo,
+    doctor,
     grants,
     lake,
     migrate,
@@ -55,6 +56,7 @@ app.command(name="supervise")(supervise.supervise)
 app.command(name="audit")(audit.audit)
 app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
+app.command(name="doctor")(doctor.doctor)
 app.command(name="grants")(grants.grants)
 app.command(name="migrate")(migrate.migrate)
 

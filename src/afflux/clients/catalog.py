@@ -60,6 +60,22 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a table, with what stock Debezium may lose of its values."""
+
+    schema: str
+    table: str
+    name: str
+    type: str
+    """As PostgreSQL writes it: `numeric(12,2)`."""
+    nullable: bool
+    default: bool
+    """It has a default, which stock Debezium writes in the place of NULL."""
+    large: bool
+    """Its values may be stored apart from their row (TOAST)."""
+
+
+@dataclass(frozen=True)
 class Publication:
     """A publication and what it publishes."""
 
@@ -169,6 +185,22 @@ left join lateral (
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence <> 't'
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 order by 1, 2
+"""
+
+COLUMNS: LiteralString = """
+select n.nspname::text as schema,
+       c.relname::text as table,
+       a.attname::text as name,
+       format_type(a.atttypid, a.atttypmod) as type,
+       not a.attnotnull as nullable,
+       a.atthasdef and a.attgenerated = '' as default,
+       a.attstorage <> 'p' as large
+from pg_attribute a
+join pg_class c on c.oid = a.attrelid
+join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+order by 1, 2, a.attnum
 """
 
 # Row filters, column lists and whole schemas came with PostgreSQL 15; asked for through JSON, older servers

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed, wait_random
 
 from afflux.clients.catalog import (
+    COLUMNS,
     CONFIRMED,
     MARK,
     POSITION,
@@ -18,6 +19,7 @@ from afflux.clients.catalog import (
     RELATIONS,
     SERVER,
     SLOT,
+    Column,
     Publication,
     Relation,
     Server,
@@ -76,6 +78,10 @@ class Session:
         rows = self._rows(RELATIONS)
         lists = ("primary_key", "identity_key", "generated")
         return [Relation(**{**row, **{key: tuple(row[key]) for key in lists}}) for row in rows]
+
+    def columns(self) -> list[Column]:
+        """Return the columns of every table outside PostgreSQL's own schemas, in the tables' order."""
+        return [Column(**row) for row in self._rows(COLUMNS)]
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication, or None when there is none of this name."""
