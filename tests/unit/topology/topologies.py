@@ -87,8 +87,19 @@ _SHARDS = st.lists(
     unique_by=lambda shard: shard["name"].replace("-", "_"),
 )
 _DIRECTORY = st.fixed_dictionaries({"query": st.fixed_dictionaries({"url": _POSTGRESQL, "sql": WORDS})})
+_TIMES = st.tuples(st.integers(1, 90), st.sampled_from("smhd")).map(lambda pair: f"{pair[0]}{pair[1]}")
+_GUARD = st.one_of(
+    _optional(disk=st.sampled_from(["512MiB", "1GiB", "20TiB"]), warn=_optional(within=st.just("2d"))),
+    _optional(page=_optional(within=st.sampled_from(["1s", "30m", "12h"]), used=st.integers(50, 95))),
+    st.just({"disk": "1GiB", "last_resort": {"shards": "all", "within": "1m"}}),
+)
+_MONITOR = _optional(
+    freshness=_TIMES,
+    alerts=_optional(lag=st.integers(0, 2**40), lasting=_TIMES, heartbeat=_TIMES, retention=_optional(warn=_TIMES)),
+)
 _SOURCE = _mapping(
     {
+        "guard": _GUARD,
         "kind": st.just("postgresql"),
         "config": st.dictionaries(SIMPLE.map(lambda key: f"{key}.x"), _SCALARS, max_size=3),
         "names": _optional(
@@ -138,6 +149,7 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
         "tables": draw(st.permutations(tables)),
         "transforms": routers,
         "sinks": draw(_SINKS),
+        "monitor": draw(_MONITOR),
     }
 
 
