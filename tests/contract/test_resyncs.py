@@ -12,14 +12,14 @@ from targets import ONE, ZERO, Target, batch, changes, content
 
 
 def asked(lsn: int = 100, number: str = "r-1", start: int = 1) -> Resync:
-    return Resync(ZERO.topic, "shard0", "public.t", lsn, number, True, 7, {ZERO: start}, "me@here")
+    return Resync(ZERO.topic, "shard0", "public.t", lsn, number, True, 7, {0: start}, "me@here")
 
 
 def ends(target: Target, resync: Resync) -> Batch:
     """The batch that a daemon ends a resynchronisation with: as one with nothing but a truncate, it has no key."""
     gone = changes(target, [], (), truncates=(Truncate(resync.shard, resync.lsn, resync.topic),))
     gone = replace(gone, key=())
-    return Batch({}, (gone,), truncated=resync.starts, resynced={resync.topic: resync.id})
+    return Batch({}, (gone,), truncated={ZERO: resync.starts[0]}, resynced={resync.topic: resync.id})
 
 
 def test_what_was_asked_for_is_told_as_it_goes_on(target: Target) -> None:
@@ -35,11 +35,11 @@ def test_what_was_asked_for_is_told_as_it_goes_on(target: Target) -> None:
         100,
         "r-1",
     )
-    assert (found.by_signal, found.heard, found.starts, found.by) == (True, 7, {ZERO: 1}, "me@here")
+    assert (found.by_signal, found.heard, found.starts, found.by) == (True, 7, {0: 1}, "me@here")
     assert (found.state, found.ends, found.passed, found.open) == (ResyncState.ASKED, {}, False, True)
     state.resync_read(found, {ZERO: 3})
     (found,) = state.resyncs()
-    assert (found.state, found.starts, found.ends, found.passed) == (ResyncState.READ, {ZERO: 1}, {ZERO: 3}, False)
+    assert (found.state, found.starts, found.ends, found.passed) == (ResyncState.READ, {0: 1}, {0: 3}, False)
     sink.apply(batch(0, end=3))
     assert [resync.passed for resync in state.resyncs()] == [True]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from afflux.clients.catalog import Relation
 from afflux.clients.servers import Servers
 from afflux.sinks import make_sink, make_state
-from afflux.sinks.base import Partition
 from afflux.sinks.resyncs import Resync
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import consumer_group, notification_topic, shard_names, table_topic
@@ -45,7 +44,7 @@ def announce(
             id=number,
             by_signal=by_signal,
             heard=ends.get((told, 0), 0),
-            starts={Partition(*place): end for place, end in ends.items() if place[0] == topic},
+            starts={number: end for (of, number), end in ends.items() if of == topic},
             by=by,
         )
         for topic, table in topics.items()

@@ -25,6 +25,12 @@ COMPLETED = Counter(
     ["shard"],
     registry=REGISTRY,
 )
+COLLISIONS = Gauge(
+    "afflux_sink_collisions",
+    "Keys that two shards hold for longer than a row takes to move.",
+    ["table"],
+    registry=REGISTRY,
+)
 STOPPED = Gauge(
     "afflux_sink_stopped_topics", "Topics that are not read on until a person resumes them.", registry=REGISTRY
 )

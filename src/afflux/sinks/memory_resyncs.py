@@ -25,7 +25,9 @@ def listed(kept: Kept, offsets: Mapping[Partition, int]) -> list[Resync]:
 def read(kept: Kept, resync: Resync, ends: Mapping[Partition, int]) -> None:
     """See `SinkState.resync_read`."""
     if (asked := _asked(kept, resync)) is not None:
-        kept[resync.topic] = replace(asked, state=ResyncState.READ, ends=dict(ends))
+        kept[resync.topic] = replace(
+            asked, state=ResyncState.READ, ends={partition.number: end for partition, end in ends.items()}
+        )
 
 
 def fail(kept: Kept, resync: Resync, reason: str) -> None:
@@ -54,5 +56,5 @@ def _asked(kept: Kept, resync: Resync) -> Resync | None:
 
 def _passed(resync: Resync, offsets: Mapping[Partition, int]) -> bool:
     return resync.state is not ResyncState.ASKED and all(
-        offsets.get(partition, 0) >= end for partition, end in resync.ends.items()
+        offsets.get(Partition(resync.topic, number), 0) >= end for number, end in resync.ends.items()
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from afflux.sinks.base import DeadLetter, LetterId, Partition, TableName, Truncate
+from afflux.sinks.collisions import Contest
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.state import LetterState, Watermark
 
@@ -60,6 +61,8 @@ class Memory:
     letters: dict[LetterId, KeptLetter] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
     watermarks: dict[str, Watermark] = field(default_factory=dict)
+    contests: dict[tuple[str, str], Contest] = field(default_factory=dict)
+    """By table and key, as they were last looked at."""
     resyncs: dict[str, Resync] = field(default_factory=dict)
     """By topic, the newest one."""
     lock: threading.RLock = field(default_factory=threading.RLock)

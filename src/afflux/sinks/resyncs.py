@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from afflux.sinks.base import Partition
-
 
 class ResyncState(StrEnum):
     """How far a resynchronisation has come."""
@@ -38,7 +36,7 @@ class Resync:
         by_signal: whether Debezium names the id in what it tells; else it is the connector's next copy of all
             that it was asked for.
         heard: the offset in the topic of notifications from which on it is told of.
-        starts: the ends of the topic's partitions when it was asked for: what comes is behind them.
+        starts: the ends of the topic's partitions, by number, when it was asked for: what comes is behind them.
         by: who asked.
         state: how far it has come.
         reason: why it has failed, or what else there is to say.
@@ -55,11 +53,11 @@ class Resync:
     id: str
     by_signal: bool
     heard: int
-    starts: Mapping[Partition, int]
+    starts: Mapping[int, int]
     by: str
     state: ResyncState = ResyncState.ASKED
     reason: str = ""
-    ends: Mapping[Partition, int] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
     asked: datetime | None = None
     closed: datetime | None = None
     passed: bool = False

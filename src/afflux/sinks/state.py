@@ -6,10 +6,11 @@ Every change here is one transaction, and safe while daemons run: they see it wi
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
 
 REWOUND = "rewound by "
@@ -202,3 +203,20 @@ class SinkState(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the target."""
+    def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:  # noqa: ARG002 - for those who can
+        """Find target keys that two shards hold for longer than a row takes to move.
+
+        Args:
+            window: a contest is a collision when the watermarks of its shards are so far past its start.
+            shards: those there are; one that is not among them has nothing more to say.
+
+        Returns:
+            The collisions that were none until now: each is told once, to one of those who ask. None, of a target
+            that can't tell its contests.
+        """
+        return []
+
+    def collisions(self) -> list[Collision]:
+        """Give the collisions that are open, in order of table and key."""
+        return []
+

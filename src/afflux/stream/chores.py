@@ -1,15 +1,22 @@
 """What a worker sees to beside the stream, every few seconds and without ever holding it up."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
+from afflux.clients.servers import servers
 from afflux.errors import AffluxError
+from afflux.sinks import make_sink, make_state
+from afflux.sinks.base import Partition
+from afflux.sinks.state import SinkState
+from afflux.stream.contests import Contests
+from afflux.stream.resyncs import Resyncs
 from afflux.topology.model import Topology
+from afflux.topology.sinks import Sink
 
 log = structlog.get_logger()
 
@@ -37,10 +44,12 @@ class Chores:
 
     Args:
         chores: which. One that fails keeps no other from its turn.
+        state: what they share of the target.
     """
 
-    def __init__(self, chores: Sequence[Chore]) -> None:
+    def __init__(self, chores: Sequence[Chore], state: SinkState) -> None:
         self._chores = chores
+        self._state = state
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chores")
         self._round: Future[None] | None = None
         self._next = 0.0
@@ -74,6 +83,7 @@ class Chores:
         """End, behind a round that goes on."""
         for chore in self._chores:
             self._thread.submit(chore.close)
+        self._thread.submit(self._state.close)
         self._thread.shutdown()
 
     def _all(self) -> None:
@@ -86,3 +96,26 @@ class Chores:
                 self._said[chore] = error.message
             else:
                 self._said.pop(chore, None)
+
+
+def chores_of(
+    topology: Topology,
+    sink: Sink,
+    group: str,
+    ends_of: Callable[[str], Mapping[Partition, int]],
+    others: Sequence[Chore] = (),
+) -> Chores:
+    """Give the chores of a worker.
+
+    Args:
+        topology: the declared whole, its shards resolved.
+        sink: which of its sinks.
+        group: the sink's consumer group.
+        ends_of: gives the read-committed end of each partition of a topic now.
+        others: more of them.
+    """
+    state = make_state(sink, topology.name, group)
+    anew = Resyncs(
+        topology, state, lambda: make_sink(sink, topology.name, group), servers(topology).notifications, ends_of
+    )
+    return Chores([anew, Contests(topology, state), *others], state)

@@ -9,17 +9,16 @@ from typing import Any, Protocol
 
 import structlog
 
-from afflux.clients.notifications import Notifications
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.monitor import metrics
 from afflux.monitor.clocks import Clocks
-from afflux.sinks import make_sink, make_state
+from afflux.sinks import make_sink
 from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
 from afflux.stream.backlog import Backlog, Behind
-from afflux.stream.chores import Chores
+from afflux.stream.chores import chores_of
 from afflux.stream.completing import completer
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
@@ -27,12 +26,11 @@ from afflux.stream.intake import Intake
 from afflux.stream.measure import Measure
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
-from afflux.stream.resyncs import Resyncs
 from afflux.stream.router import Router
 from afflux.stream.subscription import Declared, message_topics, prefixes, wanted_topics
 from afflux.stream.watermarks import Watermarks
 from afflux.topology.model import OnError, Topology
-from afflux.topology.names import consumer_group, notification_topic
+from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve
 from afflux.topology.sinks import Sink
 
@@ -89,7 +87,7 @@ class Daemon:
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of, measure)
         self._backlog = Backlog()
         self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
-        self._chores = Chores([self._resyncs(), self._clocks])
+        self._chores = chores_of(topology, sink, self._group, self._ends, [self._clocks])
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -417,21 +415,6 @@ class Daemon:
 
     def _ends(self, *topics: str) -> dict[Partition, int]:
         return {Partition(*p): end for p, end in self._topics.end_offsets(topics).items()}
-
-    def _resyncs(self) -> Resyncs:
-        topology, config, group = self._topology, self._config, self._group
-        return Resyncs(
-            topology,
-            make_state(config, topology.name, group),
-            lambda: make_sink(config, topology.name, group),
-            Notifications(
-                resolve(topology.kafka.bootstrap_servers),
-                self._kafka_properties,
-                notification_topic(topology),
-                self._schema_by_id,
-            ),
-            self._ends,
-        )
 
     def _decoder(self) -> Decoder:
         return Decoder(self._schema_by_id, Router(self._topology), prefixes(self._topology))

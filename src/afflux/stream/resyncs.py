@@ -29,7 +29,7 @@ class Resyncs:
 
     Args:
         topology: the declared whole.
-        state: the sink's state, nobody else's.
+        state: the sink's state.
         sink: makes the sink itself, not open.
         notifications: what connectors tell.
         ends_of: gives the read-committed end of each partition of a topic now.
@@ -71,7 +71,6 @@ class Resyncs:
     def close(self) -> None:
         """Let go of the target."""
         self._let_go()
-        self._state.close()
 
     def _let_go(self) -> None:
         if self._sink is not None:
@@ -124,13 +123,13 @@ def ending(resync: Resync, router: Router) -> Batch | None:
     if route is None:
         return None
     when = 0 if resync.asked is None else int(resync.asked.timestamp() * 1e6)
-    partition, offset = min(resync.starts.items(), default=(Partition(resync.topic, 0), 0))
-    gone = TruncateEvent(resync.shard, resync.lsn, 0, resync.topic, when, partition.number, offset)
+    partition, offset = min(resync.starts.items(), default=(0, 0))
+    gone = TruncateEvent(resync.shard, resync.lsn, 0, resync.topic, when, partition, offset)
     tables = fold([Decoded(route.table, (), (), pl.DataFrame(), (gone,), route.with_shard, route.keeping)])
     removes = resync.lsn > 0 and route.keeping.mode is not Mode.APPEND
     return Batch(
         spans={},
         tables=tables if removes else (),
-        truncated=dict(resync.starts),
+        truncated={Partition(resync.topic, number): start for number, start in resync.starts.items()},
         resynced={resync.topic: resync.id},
     )

@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema
 from afflux.topology.guard import Guard
 from afflux.topology.kinds import KINDS
 from afflux.topology.monitor import Monitor
-from afflux.topology.part import Duration, Name, Part, PropertyText, seconds
+from afflux.topology.part import Duration, Name, Part, PropertyText, Time, seconds
 from afflux.topology.sinks import Sink
 
 Compatibility = Literal[
@@ -159,6 +159,8 @@ class Source(Part):
         Annotated[bool, Tag("true or false")] | Annotated[ReadBack, Tag("limit")], Discriminator(_read_back_form)
     ] = True
     """Whether the sink may read a row at its shard, by key, that came without values which the target has not."""
+    move_window: Time = "30s"
+    """How long one key may be on two shards while its row moves, before that counts as a collision."""
     guard: Guard = Guard()
     """How far a shard's WAL may fill before somebody is told, and what is done at last."""
 

@@ -100,7 +100,7 @@ def _row(resync: Resync) -> dict[str, Any]:
         "by_signal": resync.by_signal,
         "heard": resync.heard,
         "by": resync.by,
-        "partitions": [partition.number for partition in resync.starts],
+        "partitions": list(resync.starts),
         "starts": list(resync.starts.values()),
     }
 
@@ -109,8 +109,8 @@ def _resync(row: Sequence[Any]) -> Resync:
     topic, shard, source, lsn, number, by_signal, heard, by, state, reason, asked, closed, passed = row[:13]
     partitions, starts, ends = row[13:]
 
-    def offsets(of: Sequence[int] | None) -> dict[Partition, int]:
-        return {Partition(topic, number): offset for number, offset in zip(partitions, of or (), strict=False)}
+    def offsets(of: Sequence[int] | None) -> dict[int, int]:
+        return dict(zip(partitions, of or (), strict=False))
 
     return Resync(
         topic=topic,

@@ -131,6 +131,11 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           topology text, consumer_group text, schema text, name text, mode text NOT NULL,
           PRIMARY KEY (topology, consumer_group, schema, name))""",
     ),
+    (
+        """CREATE TABLE afflux.collisions (
+          topology text, target text, key text, shards text[] NOT NULL, since timestamptz NOT NULL,
+          lasts boolean NOT NULL DEFAULT false, PRIMARY KEY (topology, target, key))""",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 
