@@ -42,7 +42,7 @@ class Plan:
         meta = [name for name in kept(self.changes.keeping) if name != SYNCED_AT]
         mine = [column.name for column in self.changes.columns]
         whole = shown is not None and shown.rows.height > 0
-        names = [name for name in types if name not in META and (whole or name in mine)]
+        names = [name for name in types if name not in META and (whole or name in mine or name in key)]
         live = self.plain.filter(~pl.col(DELETED))
         rows, gone = live.select(*mine, *meta), self.plain.filter(DELETED).select(key)
         keep = {name: live[unchanged(name)] for name in mine if unchanged(name) in live.columns}
