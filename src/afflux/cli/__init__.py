@@ -32,6 +32,7 @@ from afflux.cli import (
     supervise,
     tables,
 )
+    verify,
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ app.command(name="run")(run.run)
 app.command(name="supervise")(supervise.supervise)
 app.command(name="audit")(audit.audit)
 app.command(name="demo")(demo.demo)
+app.command(name="verify")(verify.verify)
 app.command(name="schema")(schema.schema)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="grants")(grants.grants)

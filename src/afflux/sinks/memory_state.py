@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from afflux.sinks import memory_resyncs
+from afflux.sinks import memory_collisions, memory_log, memory_resyncs
 from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.collisions import Collision
 from afflux.sinks.memory import Memory
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
@@ -103,6 +104,14 @@ class MemoryState(SinkState):
 
     def close(self) -> None:
         """See `SinkState.close`."""
+
+    def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:
+        """See `SinkState.judge_contests`."""
+        return memory_collisions.judge(self._memory, window, shards)
+
+    def collisions(self) -> list[Collision]:
+        """See `SinkState.collisions`."""
+        return memory_collisions.listed(self._memory)
 
 
 def _is_wanted(head: LetterHead, wanted: LetterFilter) -> bool:

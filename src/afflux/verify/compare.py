@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import SinkError, SourceError
-from afflux.sinks.base import TableName
+from afflux.sinks.base import Keeping, Mode, TableName
 from afflux.topology.sinks import MetaColumns
 from afflux.verify.columns import Layout, common_key, union
 from afflux.verify.comparison import Comparison
@@ -56,6 +56,9 @@ def compare(
     table: TableName,
     *,
     into: TableName | None = None,
+    key: Sequence[str] = (),
+    keeping: Keeping | None = None,
+    meta: MetaColumns | None = None,
 ) -> Comparison:
     """Compare a table row for row: all columns of the source, exact values, both ways.
 
@@ -67,6 +70,9 @@ def compare(
         target: likewise, or what else gives its tables as sides, such as `verify.lake.Lake`.
         table: the table at the source.
         into: the target's table; None: of the same name. One that is not there has no rows.
+        key: the columns that tell rows apart; the table's primary key without any.
+        keeping: how the target keeps rows: of deleted ones that stay, and of versions that are over, none counts.
+        meta: what the target calls the columns of afflux's own.
 
     Raises:
         SourceError: a shard can't be read, or lacks the table or its primary key.
@@ -79,7 +85,9 @@ def compare(
     name = into or table
     warehouse: Side
     if isinstance(target, psycopg.Connection):
-        warehouse = Server("the target", target, name, sql.Identifier(MetaColumns().shard), SinkError)
+        names = meta or MetaColumns()
+        only = _living(keeping or Keeping(), names)
+        warehouse = Server("the target", target, name, sql.Identifier(names.shard), SinkError, only)
     else:
         warehouse = target.side(name)
     with ExitStack() as snapshots:
@@ -87,13 +95,20 @@ def compare(
             server.enter(snapshots)
         layouts = {shard: _present(server) for shard, server in sources.items()}
         there = warehouse.layout({column: of for layout in layouts.values() for column, of in layout.types.items()})
-        key, columns = common_key(layouts, table), union(layouts.values())
+        key, columns = tuple(key) or common_key(layouts, table), union(layouts.values())
         sides: list[tuple[Side, Layout]] = [(sources[shard], layout) for shard, layout in layouts.items()]
         sides += [(warehouse, there)] if there else []
         frames = _read(sides, columns, key)
     source = pl.concat(frames[: len(sources)])
     found = frames[-1] if there else pl.DataFrame(schema=schema(key))
     return Comparison(name, key, source.height, found.height, differences(source, found, key_columns(key)))
+
+
+def _living(keeping: Keeping, names: MetaColumns) -> sql.Composable:
+    """Give the condition of the target's rows that are rows now."""
+    if keeping.mode is Mode.HISTORY:
+        return sql.Identifier(names.current)
+    return sql.SQL("NOT {}").format(sql.Identifier(names.deleted)) if keeping.soft else sql.SQL("true")
 
 
 def _present(server: Server) -> Layout:

@@ -15,6 +15,7 @@ from afflux.verify.columns import Layout
 
 SHARD, DIGEST = "shard", "digest"
 _BLOCK_ROWS = 100_000
+_ALL = sql.SQL("true")
 
 
 def key_columns(key: Sequence[str]) -> tuple[str, ...]:
@@ -28,7 +29,13 @@ def schema(key: Sequence[str]) -> dict[str, pl.DataType]:
 
 
 def statement(
-    table: TableName, layout: Layout, columns: Sequence[str], key: Sequence[str], shard: sql.Composable
+    table: TableName,
+    layout: Layout,
+    columns: Sequence[str],
+    key: Sequence[str],
+    shard: sql.Composable,
+    *,
+    only: sql.Composable = _ALL,
 ) -> sql.Composed:
     """Write the query of a side.
 
@@ -41,16 +48,18 @@ def statement(
         columns: those to compare, in the order common to both sides.
         key: those that tell rows apart, all of them in `layout`.
         shard: the expression of the shard's name.
+        only: the condition of rows that count.
     """
     row = sql.SQL(", ").join(layout.text(column) for column in columns)
     return sql.SQL(
         "COPY (SELECT {shard}, {key}, "
-        "('x' || left(md5(convert_to(ROW({row})::text, 'UTF8')), 16))::bit(64)::bigint FROM {table}) "
+        "('x' || left(md5(convert_to(ROW({row})::text, 'UTF8')), 16))::bit(64)::bigint FROM {table} WHERE {only}) "
         "TO STDOUT (FORMAT csv)"
     ).format(
         shard=shard,
         key=sql.SQL(", ").join(sql.SQL("{}::text").format(layout.text(column)) for column in key),
         row=row,
+        only=only,
         table=sql.Identifier(table.schema, table.name),
     )
 

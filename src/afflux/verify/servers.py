@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import psycopg
@@ -27,6 +27,7 @@ class Server:
         table: the table there.
         shard: the expression of a row's shard: a constant, or a column of the target.
         error: what its failures are raised as.
+        only: the condition of rows that count.
     """
 
     where: str
@@ -34,6 +35,7 @@ class Server:
     table: TableName
     shard: sql.Composable
     error: type[ServerError]
+    only: sql.Composable = field(default_factory=lambda: sql.SQL("true"))
 
     def enter(self, snapshots: ExitStack) -> None:
         """Begin a snapshot that lasts as long as the stack."""
@@ -48,7 +50,7 @@ class Server:
     def rows(self, layout: Layout, columns: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
         """Read the table as `digests.read` does."""
         with self._blamed():
-            return read(self.connection, statement(self.table, layout, columns, key, self.shard), key)
+            return read(self.connection, statement(self.table, layout, columns, key, self.shard, only=self.only), key)
 
     def cancel(self) -> None:
         """End a read that another thread is in."""

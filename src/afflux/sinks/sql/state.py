@@ -2,18 +2,23 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 
 import psycopg
 
 from afflux.errors import NoStateError
 from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.sql import layout
+from afflux.sinks.sql.collisions import Collisions
+from afflux.sinks.sql.cuts import Cuts
 from afflux.sinks.sql.dead_letters import DeadLetters, arrays
 from afflux.sinks.sql.resyncs import Resyncs
 from afflux.sinks.sql.session import connect, errors
 from afflux.sinks.sql.watermarks import Watermarks
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
+from afflux.topology.sinks import MetaColumns
 
 _SCOPE = "topology = %(topology)s AND consumer_group = %(group)s"
 
@@ -65,13 +70,16 @@ class SqlState(SinkState):
         url: a libpq URL, secrets resolved.
         topology: the topology's name.
         group: the consumer group.
+        names: what the columns of afflux's own are called.
     """
 
-    def __init__(self, *, name: str, url: str, topology: str, group: str) -> None:
+    def __init__(self, *, name: str, url: str, topology: str, group: str, names: MetaColumns | None = None) -> None:
         self._name = name
         self._url = url
         self._scope = {"topology": topology, "group": group}
         self._dead_letters = DeadLetters(self._scope)
+        self._cuts = Cuts(self._scope, names or MetaColumns())
+        self._collisions = Collisions(self._scope, names or MetaColumns())
         self._resyncs = Resyncs(self._scope)
         self._watermarks = Watermarks(self._scope)
         self._connection: psycopg.Connection | None = None
@@ -188,6 +196,16 @@ class SqlState(SinkState):
     def close(self) -> None:
         """See `SinkState.close`."""
         if self._connection is not None:
+    def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:
+        """See `SinkState.judge_contests`."""
+        with self._errors("judge contests"):
+            return self._collisions.judge(self._connected(), window, shards)
+
+    def collisions(self) -> list[Collision]:
+        """See `SinkState.collisions`."""
+        with self._errors("read collisions"):
+            return self._collisions.open(self._connected())
+
             self._connection.close()
         self._connection = None
 
