@@ -27,7 +27,8 @@ def _extra(name: str) -> Iterator[None]:
 
 
 def _postgresql(config: PostgresSinkConfig, topology: str, group: str) -> Sink:
-    return PostgresSink(name=config.name, url=resolve(config.url), topology=topology, group=group)
+    url = resolve(config.url)
+    return PostgresSink(name=config.name, url=url, topology=topology, group=group, names=config.meta)
 
 
 def _delta(config: DeltaSinkConfig, topology: str, group: str) -> Sink:
@@ -40,7 +41,8 @@ _MADE_BY: dict[type, Callable[[Any, str, str], Sink]] = {PostgresSinkConfig: _po
 
 
 def _postgresql_state(config: PostgresSinkConfig, topology: str, group: str) -> SinkState:
-    return SqlState(name=config.name, url=resolve(config.url), topology=topology, group=group)
+    url = resolve(config.url)
+    return SqlState(name=config.name, url=url, topology=topology, group=group, names=config.meta)
 
 
 def _delta_state(config: DeltaSinkConfig, topology: str, group: str) -> SinkState:

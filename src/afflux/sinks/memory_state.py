@@ -46,6 +46,9 @@ class MemoryState(SinkState):
                 other = found is not None and memory.topic_ids.get(partition, found) != found
                 of = [at for at in memory.dead if at.partition == partition and (other or at.offset >= offset)]
                 memory.set_state(of, LetterState.SUPERSEDED)
+                if other:
+                    memory_log.set_aside(memory, partition, memory.topic_ids[partition])
+                memory_log.cut_back(memory, partition, offset)
                 memory.offsets[partition] = offset
                 memory.epochs[partition] += 1
                 memory.owners[partition] = REWOUND + by
@@ -102,9 +105,6 @@ class MemoryState(SinkState):
         """See `SinkState.resync_failed`."""
         memory_resyncs.fail(self._memory.resyncs, resync, reason)
 
-    def close(self) -> None:
-        """See `SinkState.close`."""
-
     def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:
         """See `SinkState.judge_contests`."""
         return memory_collisions.judge(self._memory, window, shards)
@@ -112,6 +112,9 @@ class MemoryState(SinkState):
     def collisions(self) -> list[Collision]:
         """See `SinkState.collisions`."""
         return memory_collisions.listed(self._memory)
+
+    def close(self) -> None:
+        """See `SinkState.close`."""
 
 
 def _is_wanted(head: LetterHead, wanted: LetterFilter) -> bool:

@@ -150,6 +150,10 @@ class SinkState(ABC):
         Open dead letters from the new positions on are superseded, for their events are read again; where the
         topic is another one now, so are all of its dead letters.
 
+        What events from there on have brought into tables that keep changes or versions goes first, and versions
+        that they have ended are current again. Where the topic is another one now, what came by the former one
+        stays, and its topic is called `<topic>@<former id>`, for the offsets of the new one begin again.
+
         Args:
             to: the next offset of each partition.
             topic_ids: the broker's ids of the topics.
@@ -200,9 +204,6 @@ class SinkState(ABC):
     def resync_failed(self, resync: Resync, reason: str) -> None:
         """Remember that a table could not be read, if it is still asked for."""
 
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the target."""
     def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:  # noqa: ARG002 - for those who can
         """Find target keys that two shards hold for longer than a row takes to move.
 
@@ -220,3 +221,6 @@ class SinkState(ABC):
         """Give the collisions that are open, in order of table and key."""
         return []
 
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the target."""

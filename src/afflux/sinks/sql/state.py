@@ -27,7 +27,7 @@ SELECT topic, partition, next_offset, coalesce(topic_id, ''), epoch, owner, upda
 FROM afflux.positions WHERE {_SCOPE} ORDER BY topic, partition"""  # noqa: S608 - no value is in it
 
 _LOCK_POSITION = f"""
-SELECT FROM afflux.positions WHERE {_SCOPE} AND topic = %(topic)s AND partition = %(partition)s FOR UPDATE"""
+SELECT topic_id FROM afflux.positions WHERE {_SCOPE} AND topic = %(topic)s AND partition = %(partition)s FOR UPDATE"""  # noqa: S608 - likewise
 
 _REWIND = f"""
 UPDATE afflux.positions SET next_offset = %(to)s, epoch = epoch + 1, owner = %(owner)s,
@@ -113,7 +113,10 @@ class SqlState(SinkState):
                     "topic_id": topic_ids.get(partition.topic),
                     "owner": REWOUND + by,
                 }
-                self._connected().execute(_LOCK_POSITION, values)
+                former = self._connected().execute(_LOCK_POSITION, values).fetchone()
+                if former and former[0] and values["topic_id"] not in (None, former[0]):
+                    self._cuts.set_aside(self._connected(), partition, former[0])
+                self._cuts.cut_back(self._connected(), partition, offset)
                 self._connected().execute(_READ_AGAIN, values)
                 self._connected().execute(_REWIND, values)
 
@@ -193,9 +196,6 @@ class SqlState(SinkState):
         with self._errors("remember a resynchronisation"):
             self._resyncs.fail(self._connected(), resync, reason)
 
-    def close(self) -> None:
-        """See `SinkState.close`."""
-        if self._connection is not None:
     def judge_contests(self, window: timedelta, shards: Collection[str]) -> list[Collision]:
         """See `SinkState.judge_contests`."""
         with self._errors("judge contests"):
@@ -206,6 +206,9 @@ class SqlState(SinkState):
         with self._errors("read collisions"):
             return self._collisions.open(self._connected())
 
+    def close(self) -> None:
+        """See `SinkState.close`."""
+        if self._connection is not None:
             self._connection.close()
         self._connection = None
 
