@@ -31,8 +31,8 @@ from afflux.cli import (
     status,
     supervise,
     tables,
-)
     verify,
+)
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -55,8 +55,8 @@ app.command(name="topics")(slots.topics)
 app.command(name="run")(run.run)
 app.command(name="supervise")(supervise.supervise)
 app.command(name="audit")(audit.audit)
-app.command(name="demo")(demo.demo)
 app.command(name="verify")(verify.verify)
+app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="grants")(grants.grants)
