@@ -23,13 +23,14 @@ def place(addresses: Addresses, tmp_path: Path, request: pytest.FixtureRequest) 
 
 @contextmanager
 def busy(place: Estate) -> Iterator[None]:
-    """Change rows of a table that streams already, all the while: copies beside changes fail now and then."""
+    """Change rows all the while, also of a table that is being copied: copies beside changes fail now and then."""
     ended = threading.Event()
 
     def change() -> None:
         with psycopg.connect(place.addresses.shards[0].admin_url, autocommit=True) as connection:
-            for turn in itertools.takewhile(lambda _: not ended.wait(0.005), itertools.count()):
+            for turn in itertools.takewhile(lambda _: not ended.wait(0.002), itertools.count()):
                 connection.execute(f"update {place.name}.first set note = 'turn {turn}'")
+                connection.execute(f"update {place.name}.plain set note = 'turn' where id % 50 = {turn % 50}")
 
     thread = threading.Thread(target=change)
     thread.start()
@@ -100,7 +101,7 @@ def test_a_table_that_comes_later_brings_its_rows_into_the_target(place: Estate)
         f"rows of {place.name}.made",
     }
     with busy(place):
-        place.apply()
+        place.operate("connectors", "apply")
     (shard,) = place.ask("connectors", "status")
     assert (shard["verdict"], shard["copying"]) == ("streaming", [])
     place.sql("insert into $.plain values (4000, 'new')", "update $.made set note = 'new' where id = 7")

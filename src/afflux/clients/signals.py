@@ -33,7 +33,7 @@ class Sent:
         tables: regular expressions for `schema.table`.
         blocking: whether changes wait meanwhile.
         at: when, in milliseconds since 1970.
-        ended: whether its copy is known to have come to a good end.
+        ended: whether its copy is known to have come to a good end, or is asked for by another one.
     """
 
     id: str
@@ -140,7 +140,7 @@ class Signals:
         self._write(topic_prefix, {"id": id, "type": _COPY, "data": data})
 
     def note_end(self, signal: str) -> None:
-        """Note that the copy of a signal has come to a good end."""
+        """Note that the copy of a signal has come to a good end, or is asked for by another one."""
         self._write(_NOTES, {"id": signal, "type": _ENDED})
 
     def note(self, topic_prefix: str, *, connector: str, config: Mapping[str, str]) -> None:

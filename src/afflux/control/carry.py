@@ -70,6 +70,8 @@ def carry_out(topology: Topology, to: Servers, action: Action) -> None:  # noqa:
             to.signals.snapshot(
                 prefix, id=signal.id, tables=signal.tables, blocking=signal.blocking, where=signal.filter
             )
+            if signal.before:
+                to.signals.note_end(signal.before)  # nobody waits for it any more
         case _:
             assert_never(action)
 

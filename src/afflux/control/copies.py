@@ -53,6 +53,11 @@ class Signal:
         schema, _, name = plain(self.tables[0]).partition(".")
         return f"SELECT * FROM {quoted(schema)}.{quoted(name)} WHERE {self.where}"  # noqa: S608 - names are quoted
 
+    @property
+    def before(self) -> str:
+        """The id that it was sent with the last time; empty for the first."""
+        return _attempt(self.first, self.times - 1) if self.times > 1 else ""
+
     def again(self, tables: tuple[str, ...]) -> "Signal":
         """Return the signal for tables whose copy failed: a blocking one, which is the surer way."""
         first, times = self.first or self.id, self.times + 1
