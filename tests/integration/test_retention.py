@@ -46,7 +46,7 @@ class Corner:
     def look_anew(self) -> None:
         """Forget what was seen."""
         self.topics = TopicWatch(Topics(self.addresses.kafka), {})
-        self.flows = FlowWatch(self.topics.sample)
+        self.flows = FlowWatch(self.topics.sample, self.topics.since)
 
     def write(self, topic: str, partition: int, ages: list[float]) -> None:
         """Write events of some ages, in seconds."""

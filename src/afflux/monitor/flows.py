@@ -18,6 +18,8 @@ from afflux.sinks.state import Watermark
 
 Sampler = Callable[[Mapping[Partition, Span]], Mapping[Partition, Sample]]
 """Reads a few records from the starts of spans on."""
+Since = Callable[[Partition, int], float | None]
+"""Tells a time since which an offset and all after it were written, as late as is known; None where it is not."""
 
 _NEVER: Final = Forecast(0.0, math.inf, math.inf, math.inf)
 
@@ -94,10 +96,11 @@ class FlowWatch:
 
     Args:
         sampler: reads records of partitions.
+        since: tells what can be told of an event's age without reading it.
     """
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: Sampler, since: Since = lambda _partition, _offset: None) -> None:
+        self._sampler, self._since = sampler, since
         self._oldest: dict[tuple[str, Partition], _Oldest] = {}
 
     def look(
@@ -115,8 +118,11 @@ class FlowWatch:
             By the sink's and the shard's name.
         """
         self._learn(_behind(read, sinks), now)
+        topics: dict[str, list[TopicReading]] = {shard: [] for shard in shards}
+        for topic in read.topics.values():
+            topics.setdefault(topic.shard, []).append(topic)
         return {
-            (sink, shard): self._flow(sink, shard, read, standing, now, ahead)
+            (sink, shard): self._flow(sink, shard, topics[shard], standing, now, ahead)
             for sink, standing in sinks.items()
             for shard, ahead in shards.items()
         }
@@ -129,19 +135,21 @@ class FlowWatch:
         # Two sinks may stand at different offsets of a partition: each has its own turn.
         for sink in {sink for sink, _ in moved}:
             spans = {p: span for (of, p), span in moved.items() if of == sink}
-            for partition, found in self._sampler(spans).items():
+            written = {p: since for p, span in spans.items() if (since := self._since(p, span.start)) is not None}
+            unknown = {p: span for p, span in spans.items() if p not in written}
+            written |= {p: found.first for p, found in self._sampler(unknown).items()} if unknown else {}
+            for partition, time in written.items():
                 known = self._oldest.get((sink, partition))
                 ages, sizes = (known.ages, known.sizes) if known else (History(), History())
-                self._oldest[sink, partition] = _Oldest(spans[partition].start, found.first, ages, sizes)
+                self._oldest[sink, partition] = _Oldest(spans[partition].start, time, ages, sizes)
         for place, span in behind.items():
             if place in self._oldest:
                 self._oldest[place].ages.add(Point(now, now, self._oldest[place].written))
                 self._oldest[place].sizes.add(Point(now, span.end, span.start))
 
     def _flow(  # noqa: PLR0917 - one call, of what `look` has
-        self, sink: str, shard: str, read: TopicsReading, standing: SinkStanding, now: float, ahead: float
+        self, sink: str, shard: str, topics: list[TopicReading], standing: SinkStanding, now: float, ahead: float
     ) -> FlowReading:
-        topics = [topic for topic in read.topics.values() if topic.shard == shard]
         mark = next((mark for mark in standing.watermarks if mark.shard == shard), None)
         lags: dict[Partition, int] = {}
         headrooms: dict[Partition, float] = {}

@@ -129,6 +129,10 @@ class TopicWatch:
             thin=sum(topic in ours for topic, _ in cluster.thin),
         )
 
+    def since(self, partition: Partition, offset: int) -> float | None:
+        """Tell a time since which an offset was written: that of the last look at which it was not there yet."""
+        return next((at for at, ends in reversed(self._past) if ends.get(partition, math.inf) <= offset), None)
+
     def sample(self, ranges: Mapping[Partition, Span]) -> dict[Partition, Sample]:
         """Read a few records of some partitions, from the starts of spans on; of `SAMPLED` partitions at most."""
         chosen = {tuple(p): tuple(span) for p, span in islice(ranges.items(), SAMPLED)}

@@ -131,7 +131,7 @@ class _Shared:
         self._topology = topology
         to = servers(topology)
         watch = topic_watch(topology, to.topics)
-        self.flows = FlowWatch(watch.sample)
+        self.flows = FlowWatch(watch.sample, watch.since)
         self.topics = Asking("Kafka", lambda: watch.look(self._topology, time.time()))
         self.connectors = Asking("Kafka Connect", lambda: _connectors(to.connect, self._topology))
         self.parts: dict[str, Asking[Any]] = {

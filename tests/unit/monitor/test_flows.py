@@ -57,6 +57,16 @@ def test_the_broker_is_not_asked_twice_for_the_same_event() -> None:
     assert len(topic.asked) == 1
 
 
+def test_what_was_not_there_at_an_earlier_look_need_not_be_read() -> None:
+    topic = Topic()
+    watch = FlowWatch(topic.sample, lambda _partition, offset: T0 + 19_000 if offset >= 19_000 else None)
+    told = look(watch, topic, T0 + 20_000, 19_500)
+    assert topic.asked == []
+    assert told.headroom == pytest.approx(DAY - 1_000)
+    look(watch, topic, T0 + 20_000, 18_000)
+    assert len(topic.asked) == 1
+
+
 def test_a_sink_that_catches_up_is_in_no_danger() -> None:
     topic = Topic()
     watch = FlowWatch(topic.sample)
