@@ -28,6 +28,8 @@ def clinic(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=re.sub(r"[^a-z0-9]+", "-", name.lower())) for name in FAILURES])
-def test_a_failure_is_named_and_overcome(clinic: Clinic, name: str, record_property: Callable[[str, object], None]) -> None:
+def test_a_failure_is_named_and_overcome(
+    clinic: Clinic, name: str, record_property: Callable[[str, object], None]
+) -> None:
     failure = FAILURES[name]
     record_property("failure", (failure, play(clinic, failure)))

@@ -176,7 +176,14 @@ class Session:
         )
         try:
             self._connection.execute(f"set statement_timeout = '{DECODE_SECONDS}s'")
-            self._connection.execute(peek, (slot, sql.Identifier(publication).as_string(self._connection)))
+            # A reader that can't read takes the slot for a moment, again and again.
+            patient = Retrying(
+                retry=retry_if_exception_type(errors.ObjectInUse),
+                stop=stop_after_attempt(5),
+                wait=wait_random(0.2, 1.0),
+                reraise=True,
+            )
+            patient(self._connection.execute, peek, (slot, sql.Identifier(publication).as_string(self._connection)))
         except (errors.QueryCanceled, errors.ObjectInUse):
             return ""
         except psycopg.Error as error:

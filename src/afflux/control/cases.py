@@ -38,7 +38,7 @@ class Case:
     def needs_person(self) -> bool:
         """Whether a person has to look at it: by its nature, or since treating it did not help."""
         stubborn = self.finding.remedy in ACTS and self.tries >= self.finding.cause.pace.tries
-        return self.open and (self.finding.remedy in {Remedy.ASK, Remedy.RESYNCHRONISE} or stubborn)
+        return self.open and (self.finding.remedy is Remedy.ASK or stubborn)
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to treat it."""

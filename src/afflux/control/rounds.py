@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 
@@ -9,7 +10,6 @@ from afflux.clients.journal import Journal
 from afflux.clients.servers import Servers
 from afflux.control import given, memory
 from afflux.control.audit import Audit
-from afflux.control.cases import Case
 from afflux.control.causes import Finding, Remedy, publications
 from afflux.control.examine import answering, decodable, examine, overrun
 from afflux.control.memory import Memory
@@ -24,7 +24,8 @@ from afflux.topology.model import Shard, Topology
 log = structlog.get_logger()
 
 PLAN_SECONDS = 60.0
-PROBE_SECONDS = 30.0
+PROBE_SECONDS = 13.0
+"""Not in step with Debezium's own tries, which take the slot for a moment every ten seconds."""
 REFUSED_SECONDS = 60.0
 """Before what could not be mended is tried again."""
 
@@ -86,12 +87,12 @@ class Rounds:
         ward.heard(answering(ward.looks.values()))
         self._probe(now)
         self._remember()
-        findings = ward.findings(planned=False)
+        findings = self._findings(planned=False)
         planned = now >= self._next_plan or bool(ward.news(findings) or ward.due(now))
         if planned:
             ward.plan = self._planned(ward.plan)
             self._next_plan = now + PLAN_SECONDS
-            findings = ward.findings(planned=True)
+            findings = self._findings(planned=True)
         news, before = ward.news(findings), dict(ward.cases)
         ward.diagnosed(findings, now)
         tell(ward, before, news, now)
@@ -102,7 +103,7 @@ class Rounds:
     def settled(self) -> bool:
         """Whether nothing is left to do or to wait for, but for what waits for a person."""
         ward = self.ward
-        persons = {name for name, case in ward.cases.items() if case.needs_person and not self._can_resync(case)}
+        persons = {name for name, case in ward.cases.items() if case.needs_person}
         return all(name in persons or ward.proven(name) for name in ward.looks)
 
     def _planned(self, before: Plan) -> Plan:
@@ -145,8 +146,8 @@ class Rounds:
         ward = self.ward
         treatment = Treatment(self._topology, self._to, self._audit, ward, self._may)
         due = ward.due(now)
-        lost = {name for name, found in findings.items() if found and found.remedy is Remedy.RESYNCHRONISE}
-        anew = {name for name in lost & due if self._can_resync(ward.cases[name]) and not self._stopped(name)}
+        lost = {name for name, found in findings.items() if found and found.cause.remedy is Remedy.RESYNCHRONISE}
+        anew = {name for name in lost & due if ward.cases[name].finding.remedy is Remedy.RESYNCHRONISE}
         acted = treatment.resynchronise(anew, now)
         if acted:
             self.plan_soon()
@@ -166,14 +167,23 @@ class Rounds:
         acted |= treatment.restart(restarts, now)
         return bool(acted)
 
-    def _can_resync(self, case: Case) -> bool:
-        """Whether a shard may be read anew by itself: tables that keep every change would miss some for good."""
+    def _findings(self, *, planned: bool) -> dict[str, Finding | None]:
+        """Say what each shard has; to read one anew that nobody has asked for needs leave."""
+        return {
+            name: replace(found, remedy=Remedy.ASK)
+            if found and found.remedy is Remedy.RESYNCHRONISE and not self._may_resynchronise(name, found)
+            else found
+            for name, found in self.ward.findings(planned=planned).items()
+        }
+
+    def _may_resynchronise(self, shard: str, found: Finding) -> bool:
+        """Whether a shard may be read anew by itself.
+
+        Tables that keep every change would miss some for good, and what a person has stopped stays as it is.
+        """
         if given.are_given(self._topology):
             return False
-        allowed = self._resynchronise and all(table.mode == "upsert" for table in self._topology.tables)
-        return case.finding.remedy is Remedy.RESYNCHRONISE and (allowed or case.finding.cause.begun)
-
-    def _stopped(self, shard: str) -> bool:
-        """Whether a person has stopped a connector: so it stays, whatever it has."""
-        case, connector = self.ward.cases[shard], self.ward.looks[shard].connector
-        return connector is not None and connector.state in {"PAUSED", "STOPPED"} and not case.finding.cause.begun
+        connector = self.ward.looks[shard].connector
+        stopped = connector is not None and connector.state in {"PAUSED", "STOPPED"}
+        folded = all(table.mode == "upsert" for table in self._topology.tables)
+        return found.cause.begun or (self._resynchronise and folded and not stopped)

@@ -150,9 +150,7 @@ def test_no_real_trace_is_unknown(trace: str) -> None:
         ),
         (
             "",
-            evidence(
-                connector(NAMES.connector, {UNFINISHED: "true"}, "STOPPED"), slot=None, offsets=(), ever_read=True
-            ),
+            evidence(connector(NAMES.connector, {UNFINISHED: "true"}, "STOPPED"), slot=None, ever_read=True),
         ),
         ("", evidence(slot=IDLE, offsets=({"snapshot": "INITIAL", "snapshot_completed": False},), since=9999)),
         ("", evidence(connector(NAMES.connector, {}, "PAUSED"), slot=IDLE)),

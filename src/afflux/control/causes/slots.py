@@ -17,8 +17,9 @@ def _gone(evidence: Evidence) -> str:
         return ""
     if evidence.connector is None:
         lost = evidence.ever_read
+    elif UNFINISHED in evidence.connector.config:
+        return ""  # it is made anew, and what it has read goes before it starts
     else:
-        # One that is made anew has no slot yet either; it has no position to go on from.
         lost = evidence.status.verdict is Verdict.LOST or bool(evidence.says(_BEHIND))
     return f"slot {evidence.names.slot} is gone, and with it the changes since it was last read" if lost else ""
 
