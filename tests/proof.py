@@ -2,11 +2,13 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # the library re-exports without saying so
 
 from afflux.clients.connect import Connect
 from chaos.waiting import wait_for
@@ -16,6 +18,8 @@ from witness import MAKE, TABLES, Observer, Witness, Writer
 
 WRITERS = 3
 """On each shard that is written to."""
+HONEST = ("-m", "afflux")
+"""The program that workers are."""
 BUSY = ("shard0", "shard1")
 SHARDS = (*BUSY, "shard2")
 
@@ -47,9 +51,11 @@ class Proof:
         self.await_holders()
         self.await_watermarks(0.0)
 
-    def replace(self, *program: str) -> None:
-        """Put processes of another program in the workers' place."""
+    def replace(self, program: tuple[str, ...]) -> None:
+        """Put processes of another program in the workers' place, unless they are its."""
         for worker in self.workers:
+            if worker.program == program:
+                continue
             worker.leave()
             worker.program = program
             worker.start()
@@ -128,6 +134,14 @@ class Proof:
     def go_on(self, shard: str) -> None:
         """Let a paused connector go on."""
         self.connect.change_state(f"{self.home.name}-{shard}", "resume")
+
+    def forget(self, topics: Iterable[str]) -> None:
+        """Let Kafka delete all that is in topics, as their retention would."""
+        ends = self.home.kafka.end_offsets(topics)
+        admin = AdminClient({"bootstrap.servers": self.home.addresses.kafka})
+        places = [TopicPartition(topic, number, end) for (topic, number), end in ends.items()]
+        for deleted in admin.delete_records(places).values():
+            deleted.result(30)
 
     def freeze(self, worker: Worker) -> float:
         """Freeze a worker, and return when it was frozen."""

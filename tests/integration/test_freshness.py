@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from afflux.cli import app
-from afflux.errors import AffluxError
 from afflux.stack import Addresses
 from chaos.waiting import wait_for
-from estate import estate
-from proof import BUSY, SHARDS, Proof
+from estate import PATIENCE, estate
+from proof import BUSY, HONEST, SHARDS, Proof
 from witness import TABLES
 
 pytestmark = pytest.mark.stack
@@ -58,7 +56,7 @@ def test_no_watermark_says_more_than_the_target_holds(proof: Proof) -> None:
 
 def test_a_sink_whose_watermarks_come_too_early_is_seen(proof: Proof) -> None:
     """Workers that pass marks as soon as they read them: one goes on while the other, with the rows, is frozen."""
-    proof.replace(str(Path(__file__).parent.parent / "early_worker.py"))
+    proof.replace((str(Path(__file__).parent.parent / "early_worker.py"),))
     apart = [(s, table) for s in BUSY for table in TABLES if proof.holder(s) != proof.holder(s, table)]
     assert apart, "six partitions of each worker are not whole shards'"
     shard, table = apart[0]
@@ -71,8 +69,28 @@ def test_a_sink_whose_watermarks_come_too_early_is_seen(proof: Proof) -> None:
     assert proof.broken()
 
 
+def test_heartbeats_that_kafka_has_deleted_are_missed_by_nobody(proof: Proof) -> None:
+    for worker in proof.workers:
+        worker.leave()
+        worker.program = HONEST
+    topics = [f"{proof.home.name}-{shard}.message" for shard in SHARDS]
+    stood = proof.home.target(
+        "SELECT sum(next_offset) FROM afflux.positions WHERE topology = '$' AND topic ~ 'message'"
+    )
+
+    def beyond() -> bool:
+        return sum(proof.home.kafka.end_offsets(topics).values()) > stood[0][0] + len(topics)
+
+    wait_for(beyond, PATIENCE, "heartbeats while nobody reads them")
+    proof.forget(topics)
+    for worker in proof.workers:
+        worker.start()
+    proof.await_watermarks(time.time())
+    assert proof.home.target("SELECT topic FROM afflux.tables WHERE topology = '$'") == []
+
+
 def test_a_watermark_is_taken_away_while_its_rows_come_again(proof: Proof) -> None:
-    proof.replace("-m", "afflux")
+    proof.replace(HONEST)
     before = proof.watermarks()
     for worker in proof.workers:
         proof.freeze(worker)
@@ -126,11 +144,3 @@ def test_a_shard_that_does_not_answer_is_one_row_of_the_status(proof: Proof) -> 
     assert code == 3
     assert (found["shards"][0]["shard"], found["shards"][0]["slot"]) == ("shard2", "away")
     assert [shard["slot"] for shard in found["shards"][1:]] == ["reserved", "reserved"]
-
-
-def test_a_topology_of_which_nothing_answers_can_not_be_looked_at(proof: Proof) -> None:
-    nowhere = proof.home.path.with_name("nowhere.yaml")
-    nowhere.write_text(re.sub(r'("port": |127\.0\.0\.1:)\d+', r"\g<1>1", proof.home.path.read_text()))
-    with contextlib.redirect_stdout(io.StringIO()), pytest.raises(AffluxError) as failed:
-        app(args=["status", "-t", str(nowhere)], prog_name="afflux", standalone_mode=False)
-    assert failed.value.exit_code == 1

@@ -59,7 +59,7 @@ def status(
         console.print(Screen(found, everything=everything or not console.is_terminal))
     else:
         show_data(dataclasses.asdict(found), output)
-    raise typer.Exit(_code(found))
+    raise typer.Exit(code(found))
 
 
 @contextlib.contextmanager
@@ -70,7 +70,12 @@ def _looking() -> Iterator[None]:
         yield
 
 
-def _code(found: Overview) -> int:
+def code(found: Overview) -> int:
+    """Give the exit code.
+
+    Raises:
+        AffluxError: no server answered.
+    """
     if not found.looked:
         raise AffluxError(found.verdict, hint=found.next)
     return 3 if found.level.worry else 0

@@ -68,7 +68,8 @@ class HealthServer:
         return port
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer; who asks before the thread is ready waits for it."""
+        self._socket.listen()
         self._thread.start()
 
     def stop(self) -> None:

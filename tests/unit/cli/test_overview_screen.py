@@ -7,7 +7,9 @@ import pytest
 from rich.console import Console
 
 from afflux.cli.overview import Screen
+from afflux.cli.status import code
 from afflux.control import ShardStatus, Verdict
+from afflux.errors import AffluxError
 from afflux.monitor.overview import Overview
 from afflux.monitor.watch import PartReading
 from looks import declared, flow, look, reading, room
@@ -78,3 +80,13 @@ def test_a_server_that_is_away_comes_before_the_shards() -> None:
     assert shown[:2] == ["orders: kafka: no broker answers", "next: Is it running?"]
     assert "✗ kafka: no broker answers" in shown
     assert shown[-1] == "connect, registry, target warehouse: well"
+
+
+def test_the_exit_code_tells_what_the_first_line_does() -> None:
+    assert code(look(declared())) == 0
+    assert code(look(declared(), streams={"shard0": ShardStatus("shard0", Verdict.PAUSED)})) == 0
+    assert code(look(declared(), flows=[flow("shard0", dead=1)])) == 3
+    away = [PartReading(part, "no answer") for part in ("kafka", "connect", "registry", "warehouse")]
+    with pytest.raises(AffluxError, match="no answer") as failed:
+        code(look(declared(), parts=away, shards=[reading(f"shard{n}", problem="no answer") for n in range(3)]))
+    assert failed.value.exit_code == 1
