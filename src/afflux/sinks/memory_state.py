@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from afflux.sinks import memory_collisions, memory_log, memory_resyncs
+from afflux.sinks import memory_collisions, memory_log, memory_resyncs, memory_shards
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.memory import Memory
 from afflux.sinks.resyncs import Resync
+from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -112,6 +113,18 @@ class MemoryState(SinkState):
     def collisions(self) -> list[Collision]:
         """See `SinkState.collisions`."""
         return memory_collisions.listed(self._memory)
+
+    def note_shards(self, shards: Mapping[str, str]) -> list[GoneShard]:
+        """See `SinkState.note_shards`."""
+        return memory_shards.note(self._memory, shards)
+
+    def decide_shard(self, shard: str, decision: str, unseen: timedelta) -> bool:
+        """See `SinkState.decide_shard`."""
+        return memory_shards.decide(self._memory, shard, decision, unseen)
+
+    def close_shard(self, shard: str, topics: Collection[str]) -> None:
+        """See `SinkState.close_shard`."""
+        memory_shards.close(self._memory, shard, topics)
 
     def close(self) -> None:
         """See `SinkState.close`."""

@@ -10,6 +10,7 @@ from typing import Any
 from afflux.sinks.base import DeadLetter, LetterId, Partition, TableName, Truncate
 from afflux.sinks.collisions import Contest
 from afflux.sinks.resyncs import Resync
+from afflux.sinks.shards import SeenShard
 from afflux.sinks.state import LetterState, Watermark
 
 Row = dict[str, Any]
@@ -63,6 +64,8 @@ class Memory:
     watermarks: dict[str, Watermark] = field(default_factory=dict)
     contests: dict[tuple[str, str], Contest] = field(default_factory=dict)
     """By table and key, as they were last looked at."""
+    shards: dict[str, SeenShard] = field(default_factory=dict)
+    """By name, those that were ever read from."""
     resyncs: dict[str, Resync] = field(default_factory=dict)
     """By topic, the newest one."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
+from afflux.sinks.shards import GoneShard
 
 REWOUND = "rewound by "
 """What the owner of a position begins with that a person has changed, and that nobody has claimed since."""
@@ -220,6 +221,34 @@ class SinkState(ABC):
     def collisions(self) -> list[Collision]:
         """Give the collisions that are open, in order of table and key."""
         return []
+
+    @abstractmethod
+    def note_shards(self, shards: Mapping[str, str]) -> list[GoneShard]:
+        """Remember which shards there are now.
+
+        Args:
+            shards: the prefixes of their topics, by name.
+
+        Returns:
+            Those that were there once and are not any more, in order.
+        """
+
+    @abstractmethod
+    def decide_shard(self, shard: str, decision: str, unseen: timedelta) -> bool:
+        """Decide what becomes of the rows of a shard that is no more.
+
+        Args:
+            shard: its name.
+            decision: `keep` or `delete`.
+            unseen: how long no worker may have had it in its topology.
+
+        Returns:
+            Whether it is decided by this; False where it was already, or some worker has it yet.
+        """
+
+    @abstractmethod
+    def close_shard(self, shard: str, topics: Collection[str]) -> None:
+        """Remember that what was decided of a shard is done, and forget all that is kept of topics: positions, stops, resyncs."""
 
     @abstractmethod
     def close(self) -> None:

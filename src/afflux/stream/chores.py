@@ -12,8 +12,10 @@ from afflux.clients.servers import servers
 from afflux.errors import AffluxError
 from afflux.sinks import make_sink, make_state
 from afflux.sinks.base import Partition
+from afflux.sinks.base import Sink as AnySink
 from afflux.sinks.state import SinkState
 from afflux.stream.contests import Contests
+from afflux.stream.leavers import Leavers
 from afflux.stream.resyncs import Resyncs
 from afflux.topology.model import Topology
 from afflux.topology.sinks import Sink
@@ -115,7 +117,9 @@ def chores_of(
         others: more of them.
     """
     state = make_state(sink, topology.name, group)
-    anew = Resyncs(
-        topology, state, lambda: make_sink(sink, topology.name, group), servers(topology).notifications, ends_of
-    )
-    return Chores([anew, Contests(topology, state), *others], state)
+
+    def target() -> AnySink:
+        return make_sink(sink, topology.name, group)
+
+    anew = Resyncs(topology, state, target, servers(topology).notifications, ends_of)
+    return Chores([anew, Contests(topology, state), Leavers(topology, state, target), *others], state)

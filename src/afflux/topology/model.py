@@ -159,6 +159,8 @@ class Source(Part):
         Annotated[bool, Tag("true or false")] | Annotated[ReadBack, Tag("limit")], Discriminator(_read_back_form)
     ] = True
     """Whether the sink may read a row at its shard, by key, that came without values which the target has not."""
+    on_shard_removed: Literal["keep", "delete"] = "keep"
+    """What becomes of the rows of a shard that is taken out of the topology."""
     move_window: Time = "30s"
     """How long one key may be on two shards while its row moves, before that counts as a collision."""
     guard: Guard = Guard()

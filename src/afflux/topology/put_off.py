@@ -9,7 +9,6 @@ from typing import Final
 from afflux.topology.tree import Mapping, Problem, general, inside, line_of, spelled, walk
 
 PUT_OFF: Final = (
-    "source.on_shard_removed",
     "tables[].columns",
     "tables[].deletes = soft",
     "tables[].initial_load",

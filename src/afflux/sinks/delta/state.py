@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from afflux.errors import NoStateError
@@ -10,6 +11,7 @@ from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.store import Store, errors
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.resyncs import Resync
+from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import LetterFilter, LetterHead, SinkState, Standing, Stop, Watermark
 
 Result = TypeVar("Result")
@@ -86,6 +88,18 @@ class DeltaState(SinkState):
     def resync_failed(self, resync: Resync, reason: str) -> None:
         """See `SinkState.resync_failed`."""
         self._change("remember that a table could not be read", lambda state: state.resync_failed(resync, reason))
+
+    def note_shards(self, shards: Mapping[str, str]) -> list[GoneShard]:
+        """See `SinkState.note_shards`."""
+        return self._change("note shards", lambda state: state.note_shards(shards))
+
+    def decide_shard(self, shard: str, decision: str, unseen: timedelta) -> bool:
+        """See `SinkState.decide_shard`."""
+        return self._change("decide of a shard", lambda state: state.decide_shard(shard, decision, unseen))
+
+    def close_shard(self, shard: str, topics: Collection[str]) -> None:
+        """See `SinkState.close_shard`."""
+        self._change("forget a shard", lambda state: state.close_shard(shard, topics))
 
     def close(self) -> None:
         """See `SinkState.close`."""

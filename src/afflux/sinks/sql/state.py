@@ -10,12 +10,14 @@ from afflux.errors import NoStateError
 from afflux.sinks.base import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
+from afflux.sinks.shards import GoneShard
 from afflux.sinks.sql import layout
 from afflux.sinks.sql.collisions import Collisions
 from afflux.sinks.sql.cuts import Cuts
 from afflux.sinks.sql.dead_letters import DeadLetters, arrays
 from afflux.sinks.sql.resyncs import Resyncs
 from afflux.sinks.sql.session import connect, errors
+from afflux.sinks.sql.shards import Shards
 from afflux.sinks.sql.watermarks import Watermarks
 from afflux.sinks.state import REWOUND, LetterFilter, LetterHead, LetterState, SinkState, Standing, Stop, Watermark
 from afflux.topology.sinks import MetaColumns
@@ -81,6 +83,7 @@ class SqlState(SinkState):
         self._cuts = Cuts(self._scope, names or MetaColumns())
         self._collisions = Collisions(self._scope, names or MetaColumns())
         self._resyncs = Resyncs(self._scope)
+        self._shards = Shards(self._scope)
         self._watermarks = Watermarks(self._scope)
         self._connection: psycopg.Connection | None = None
 
@@ -205,6 +208,21 @@ class SqlState(SinkState):
         """See `SinkState.collisions`."""
         with self._errors("read collisions"):
             return self._collisions.open(self._connected())
+
+    def note_shards(self, shards: Mapping[str, str]) -> list[GoneShard]:
+        """See `SinkState.note_shards`."""
+        with self._errors("note shards"):
+            return self._shards.note(self._connected(), shards)
+
+    def decide_shard(self, shard: str, decision: str, unseen: timedelta) -> bool:
+        """See `SinkState.decide_shard`."""
+        with self._errors("decide of a shard"):
+            return self._shards.decide(self._connected(), shard, decision, unseen)
+
+    def close_shard(self, shard: str, topics: Collection[str]) -> None:
+        """See `SinkState.close_shard`."""
+        with self._errors("forget a shard"):
+            self._shards.close(self._connected(), shard, topics)
 
     def close(self) -> None:
         """See `SinkState.close`."""

@@ -136,6 +136,12 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           topology text, target text, key text, shards text[] NOT NULL, since timestamptz NOT NULL,
           lasts boolean NOT NULL DEFAULT false, PRIMARY KEY (topology, target, key))""",
     ),
+    (
+        """CREATE TABLE afflux.shards (
+          topology text, consumer_group text, shard text, prefix text NOT NULL, seen_at timestamptz NOT NULL,
+          decision text NOT NULL DEFAULT '' CHECK (decision IN ('', 'keep', 'delete')), done boolean NOT NULL DEFAULT false,
+          PRIMARY KEY (topology, consumer_group, shard))""",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 
