@@ -20,6 +20,8 @@ Progress = Callable[[str, str], None]
 
 LOOK_SECONDS = 0.5
 """Between two looks at what is waited for."""
+STEADY_SECONDS = 1.0
+"""How long a restarted connector must read: a new config may restart its task twice (observed)."""
 FAILURE_SECONDS = 3.0
 """How long Connect may go on showing a failure that a restart has overcome."""
 TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
@@ -68,12 +70,15 @@ class Watcher:
         """
         told: Verdict | None = None
         failing_since: float | None = None
+        steady: tuple[int | None, float] = (None, 0.0)
         while True:
             status, now = self.look(shard), time.monotonic()
+            steady = steady if status.reader == steady[0] else (status.reader, now)
             failing_since = (failing_since or now) if status.verdict is Verdict.FAILED else None
-            stale = old_reader is not None and status.reader == old_reader
-            failed = failing_since is not None and now - failing_since >= FAILURE_SECONDS
-            if now >= until or failed or (status.verdict in settled and not stale):
+            unsteady = status.verdict is Verdict.STREAMING and now - steady[1] < STEADY_SECONDS
+            stale = old_reader is not None and (status.reader == old_reader or unsteady)
+            fails = failing_since is not None and now - failing_since >= FAILURE_SECONDS
+            if now >= until or fails or (status.verdict in settled and not stale):
                 self.progress(shard.name, _words(status))
                 return status
             if status.verdict is not told and not stale and status.verdict in TOLD:
