@@ -6,7 +6,7 @@ rate at which use grows is taken from the past hour, cut into up to eight window
 
 Two states are told apart, for their pasts say nothing of each other. While nothing is released (the reader is gone,
 or nothing has been released for a minute), use grows by what is written, and the whole hour tells how much that is.
-While something is, the growth of use since that began counts.
+While something is, the growth of use since that began counts, from one release to the next, once it is five minutes.
 
 The range is Fieller's, of a ratio: with a mean m and a variance v of the windows' rates and the history's length s,
 use grows within a time t by m t, with the variance v/n (s t + t t): that of what will come, and that of the mean
@@ -29,6 +29,8 @@ from typing import Final, NamedTuple
 HISTORY_SECONDS: Final = 3600.0
 PATIENCE_SECONDS: Final = 60.0
 """A slot that is read and confirmed moves every 15 s or so, when the server logs its running transactions."""
+SETTLED_SECONDS: Final = 300.0
+"""While something is released use goes up and down; so long a past tells where it goes."""
 _WINDOWS: Final = 8
 _LEAST_WINDOWS: Final = 3
 _STUDENT: Final = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
@@ -112,12 +114,12 @@ def forecast(points: Sequence[Point], room: float, *, held: bool = False) -> For
     Returns:
         None while the past is too short to tell.
     """
-    rates, seconds = _past(points, held=held)
+    rates, seconds, moves = _past(points, held=held)
     if room <= 0:
         return Forecast(_mean(rates), 0.0, 0.0, 0.0)
-    if len(rates) >= _LEAST_WINDOWS:
+    if len(rates) >= _LEAST_WINDOWS and (not moves or seconds >= SETTLED_SECONDS):
         return _from_rates(rates, seconds, room)
-    return Forecast(_mean(rates), math.inf, math.inf, math.inf) if not held and _mean(rates) < 0 else None
+    return Forecast(_mean(rates), math.inf, math.inf, math.inf) if moves and _mean(rates) < 0 else None
 
 
 def growth(points: Sequence[Point], *, held: bool = False) -> float | None:
@@ -130,18 +132,18 @@ def growth(points: Sequence[Point], *, held: bool = False) -> float | None:
     Returns:
         None while the past is too short to tell.
     """
-    rates, _ = _past(points, held=held)
-    known = len(rates) >= _LEAST_WINDOWS or (not held and _mean(rates) < 0)
+    rates, _, moves = _past(points, held=held)
+    known = len(rates) >= _LEAST_WINDOWS or (moves and _mean(rates) < 0)
     return _mean(_without_extremes(rates)) if known else None
 
 
-def _past(points: Sequence[Point], *, held: bool) -> tuple[list[float], float]:
-    """Give the rates at which use grew in the windows of the past that counts now, and that past's seconds."""
+def _past(points: Sequence[Point], *, held: bool) -> tuple[list[float], float, bool]:
+    """Give the rates at which use grew in the windows of the past that counts, its seconds, and whether it moves."""
     stands, since = _state(points)
     if held or stands:
-        return _rates([(point.at, point.written) for point in points])
+        return *_rates([(point.at, point.written) for point in points]), False
     moving = _troughs([point for point in points if point.at >= since])
-    return _rates([(point.at, point.used) for point in moving])
+    return *_rates([(point.at, point.used) for point in moving]), True
 
 
 def _state(points: Sequence[Point]) -> tuple[bool, float]:
