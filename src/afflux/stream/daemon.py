@@ -12,7 +12,7 @@ import structlog
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
-from afflux.monitor import metrics
+from afflux.monitor import metrics, traces
 from afflux.monitor.clocks import Clocks
 from afflux.sinks import make_sink
 from afflux.sinks.base import Partition, Span
@@ -83,7 +83,8 @@ class Daemon:
         reads_back = completer(topology, registry.schema)
         self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error), reads_back)
         self._clocks = Clocks(topology)
-        measure = Measure(lambda: self._clocks.ahead)
+        self._traces = traces.from_environment(topology.name, sink.name)
+        measure = Measure(lambda: self._clocks.ahead, self._traces)
         self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of, measure)
         self._backlog = Backlog()
         self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
@@ -180,6 +181,7 @@ class Daemon:
             self._pipeline.drop()
             self._intake.close()
             self._pipeline.close()
+            self._traces.close()
         return events
 
     # --- one turn -------------------------------------------------------------------------------

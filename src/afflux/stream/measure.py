@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from afflux.monitor import metrics
+from afflux.monitor.traces import Attributes, Traces
 from afflux.sinks.base import SEQUENCE, SHARD, SOURCE_TS, TableChanges
 from afflux.stream.prepare import Prepared
 
@@ -22,10 +23,12 @@ class Measure:
 
     Args:
         ahead: tells of the shards' clocks.
+        traces: are told of each batch.
     """
 
-    def __init__(self, ahead: Ahead) -> None:
+    def __init__(self, ahead: Ahead, traces: Traces | None = None) -> None:
         self._ahead = ahead
+        self._traces = traces or Traces()
 
     def durable(self, prepared: Prepared, seconds: float) -> None:
         """Measure a batch that has just become durable.
@@ -55,6 +58,20 @@ class Measure:
             if written is not None:
                 metrics.TO_KAFKA_SECONDS.labels(shard).observe(max(0.0, written - committed))
                 metrics.TO_TARGET_SECONDS.labels(shard).observe(max(0.0, now - written))
+        self._traces.batch(prepared.steps, _attributes(prepared))
+
+
+def _attributes(prepared: Prepared) -> Attributes:
+    batch = prepared.batch
+    return {
+        "messaging.system": "kafka",
+        "messaging.batch.message_count": len(prepared.messages),
+        "afflux.events": batch.events,
+        "afflux.bytes": prepared.raw.bytes,
+        "afflux.partitions": len(batch.spans),
+        "afflux.tables": sorted({str(changes.table) for changes in batch.tables}),
+        "afflux.dead_letters": len(batch.dead),
+    }
 
 
 def _last(column: str) -> pl.Expr:

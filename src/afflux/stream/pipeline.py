@@ -20,6 +20,7 @@ from tenacity.nap import sleep_using_event
 from afflux import faults
 from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
 from afflux.monitor import metrics
+from afflux.monitor.traces import Step
 from afflux.sinks.base import Batch, Mark, Partition, Sink
 from afflux.stream import astray
 from afflux.stream.intake import Raw
@@ -173,8 +174,11 @@ class Pipeline:
 
     def _prepare(self, prepared: Prepared) -> Prepared:
         faults.passing("consumed")
+        begun = time.time()
         with metrics.PREPARE_SECONDS.time():
-            return self._patiently(lambda: self._preparer.prepare(prepared))
+            self._patiently(lambda: self._preparer.prepare(prepared))
+        prepared.steps.append(Step("prepare", begun, time.time()))
+        return prepared
 
     def _apply(self, preparing: "Future[Prepared]") -> Batch:
         prepared = preparing.result()
@@ -182,7 +186,9 @@ class Pipeline:
         while not self._is_durable(prepared):
             pass
         self._preparer.durable(prepared)
-        self._measure.durable(prepared, time.monotonic() - started)
+        lasted = time.monotonic() - started
+        prepared.steps.append(Step("apply", time.time() - lasted, time.time()))
+        self._measure.durable(prepared, lasted)
         return prepared.batch
 
     def _is_durable(self, prepared: Prepared) -> bool:

@@ -25,6 +25,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from afflux import faults
 from afflux.errors import IncompleteError, PoisonError, RefusedError, SourceError, TableError
 from afflux.monitor import metrics
+from afflux.monitor.traces import Step
 from afflux.sinks.base import HELD, MOVED_AT, Batch, DeadLetter, EventKey, LetterId, Partition, Span, TableChanges
 from afflux.stream.completing import Completed, Completer, complete
 from afflux.stream.deaths import Deaths
@@ -56,6 +57,8 @@ class Prepared:
     """What was read at the shards for events that left values out."""
     version: int = -1
     """The preparer's state that the batch was made in."""
+    steps: list[Step] = field(default_factory=list)
+    """What was done with it so far."""
 
 
 class Preparer:
