@@ -21,6 +21,7 @@ from afflux.cli import (
     demo,
     doctor,
     grants,
+    init,
     lake,
     migrate,
     positions,
@@ -58,6 +59,7 @@ app.command(name="audit")(audit.audit)
 app.command(name="verify")(verify.verify)
 app.command(name="demo")(demo.demo)
 app.command(name="schema")(schema.schema)
+app.command(name="init")(init.init)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="grants")(grants.grants)
 app.command(name="migrate")(migrate.migrate)

@@ -27,7 +27,13 @@ def finished(connector: Connector | None) -> Connector | None:
 
 
 def conflicts(
-    shard: Shard, seen: ShardWorld, wanted: Desired, world: World, prefixes: Mapping[str, Collection[str]]
+    shard: Shard,
+    seen: ShardWorld,
+    wanted: Desired,
+    world: World,
+    prefixes: Mapping[str, Collection[str]],
+    *,
+    given: bool = False,
 ) -> Iterator[Problem]:
     """Yield what others hold that a shard needs, and what can't be changed on its connector while it lives.
 
@@ -37,6 +43,7 @@ def conflicts(
         wanted: what it should have.
         world: what else was observed.
         prefixes: see `by_prefix`.
+        given: whether others make the connectors, who need not say whose they are.
     """
     found, what = world.connectors.get(wanted.connector), f"connector {wanted.connector}"
     existing = finished(found)
@@ -55,7 +62,9 @@ def conflicts(
                 f"connector {other} has the topic prefix {wanted.config['topic.prefix']} already",
                 "Give each topology its own, such as `source: {names: {topic_prefix: '{name}.{shard}'}}`.",
             )
-    owner = found.config.get(TOPOLOGY_MARK) if found else wanted.config[TOPOLOGY_MARK]
+    owner = wanted.config[TOPOLOGY_MARK]
+    if found and not (given and TOPOLOGY_MARK not in found.config):
+        owner = found.config.get(TOPOLOGY_MARK, "")
     if owner != wanted.config[TOPOLOGY_MARK]:
         yield Problem(
             shard.name,

@@ -88,7 +88,7 @@ def shard_steps(case: Case) -> Iterator[Step]:
     found = [
         *late.values(),
         *problems(case.topology, case.shard, case.seen, wanted),
-        *conflicts(case.shard, case.seen, wanted, case.world, case.prefixes),
+        *conflicts(case.shard, case.seen, wanted, case.world, case.prefixes, given=given.are_given(case.topology)),
     ]
     yield from found
     if len(found) > len(late):

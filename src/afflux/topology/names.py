@@ -127,7 +127,7 @@ def wrong_names(topology: Topology) -> Iterator[tuple[Path, str]]:
     for kind, (legal, characters, longest, why) in _LEGAL.items():
         path: Path = ("source", "names", kind)
         template = f"source.names.{kind} {getattr(topology.source.names, kind)!r}"
-        owner: dict[str, str] = {}
+        owner: dict[tuple[object, ...], str] = {}
         for shard, names in zip(shards, made, strict=True):
             name = getattr(names, kind)
             if not legal.fullmatch(name):
@@ -139,6 +139,14 @@ def wrong_names(topology: Topology) -> Iterator[tuple[Path, str]]:
                     f"{template} makes {name!r} for shard {shard.name!r}: {len(name)} characters, {longest} {why}",
                 )
                 break
-            if owner.setdefault(name, shard.name) != shard.name:
-                yield path, f"{template} makes {name!r} for shard {owner[name]!r} and for shard {shard.name!r}"
+            place = _scope(topology, kind, shard), name
+            if owner.setdefault(place, shard.name) != shard.name:
+                yield path, f"{template} makes {name!r} for shard {owner[place]!r} and for shard {shard.name!r}"
                 break
+
+
+def _scope(topology: Topology, kind: str, shard: Shard) -> tuple[object, ...]:
+    """Give within what a name must be the only one: a slot in its server, a publication in its database."""
+    server = shard.host, shard.port
+    within = {"slot": server, "publication": (*server, shard.database or topology.source.database)}
+    return within.get(kind, ())

@@ -276,7 +276,7 @@ _WAREHOUSE = 'type: postgresql, url: "postgresql://afflux:${env:DW_PASSWORD}@127
             "names: {slot: 'Slot {shard}'}\n  shards:",
             "only lower case letters, digits and '_' are legal there",
         ),
-        ("shards:", "names: {slot: one}\n  shards:", "makes 'one' for shard 'shard0' and for shard 'shard1'"),
+        ("shards:", "names: {topic_prefix: one}\n  shards:", "makes 'one' for shard 'shard0' and for shard 'shard1'"),
         (
             "shards:",
             "names: {slot: 'a{name}a{name}a{name}a{name}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{shard}'}\n  shards:",
@@ -284,7 +284,7 @@ _WAREHOUSE = 'type: postgresql, url: "postgresql://afflux:${env:DW_PASSWORD}@127
         ),
         (
             "name: shard1",
-            "name: s-1, host: x}\n    - {name: s_1",
+            "name: s-1, host: 127.0.0.1, port: 5433}\n    - {name: s_1",
             "makes 'afflux_orders_s_1' for shard 's-1' and for shard 's_1'",
         ),
         ("tables:", "tables: []\nx:", "tables must have at least one entry"),

@@ -30,8 +30,13 @@ def test_all_names_of_a_topology_that_loads_are_legal_and_no_two_shards_share_on
         for topic in (one.heartbeat_topic, one.message_topic, of_table):
             assert TOPIC.fullmatch(topic)
             assert topic not in {".", ".."}
-    for kind in ("slot", "publication", "connector", "topic_prefix"):
+    for kind in ("connector", "topic_prefix"):
         assert len({getattr(one, kind) for one in made}) == len(made)
+    # a slot's name is its server's, a publication's its database's
+    servers = [(shard.host, shard.port) for shard in topology.shards]
+    assert len({(one.slot, *server) for one, server in zip(made, servers, strict=True)}) == len(made)
+    databases = [(*server, shard.database) for server, shard in zip(servers, topology.shards, strict=True)]
+    assert len({(one.publication, *at) for one, at in zip(made, databases, strict=True)}) == len(made)
     assert TOPIC.fullmatch(names.signal_topic(topology))
     assert TOPIC.fullmatch(names.notification_topic(topology))
 
