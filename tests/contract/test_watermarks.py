@@ -94,7 +94,7 @@ def test_stopped_topics_are_left_out_and_named_until_they_are_read_on(target: Ta
 
 def test_no_mark_is_passed_while_a_table_is_read_anew_and_one_that_could_not_be_is_named(target: Target) -> None:
     sink, state = target.sink(), target.state()
-    anew = Resync(ZERO.topic, "shard0", "public.t", 100, "1", True, 7, {ZERO: 0}, "me@here")
+    anew = Resync(ZERO.topic, "shard0", "public.t", 100, "1", True, 7, {0: 0}, "me@here")
     state.ask_resyncs([anew])
     assert sink.pass_marks([mark(1, {ZERO: 0}), mark(1, {ONE: 0}, "shard1")], SHARDS) == [mark(1, {ONE: 0}, "shard1")]
     state.resync_failed(anew, "no such table")
