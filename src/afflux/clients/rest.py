@@ -20,6 +20,7 @@ BUSY_PATIENCE = 30.0
 _OK = range(200, 300)
 _CONFLICT = 409
 _SERVER_FAULT = 500
+_WHO = frozenset({401, 403})
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
@@ -192,6 +193,7 @@ class Rest:
         if status not in _OK:
             raise self._error(
                 f"{self._name} at {self.url} refused {method} /{'/'.join(path)} ({status}): {_readable(answer)}",
+                hint="Check its login: basic.auth.user.info of its properties." if status in _WHO else "",
                 transient=status == _CONFLICT or status >= _SERVER_FAULT,
             )
 
