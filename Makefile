@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files chaos check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files chaos heal check fuzz lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ fuzz: $(STAMP) ## property tests with new examples, and many of them
 chaos: setup ## scripted faults and watermarks, on the real stack under load (about an hour); SEED=n plays the same again
 	@echo "==> faults"
 	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/freshness.py $(if $(ONLY),-k "$(ONLY)")
+
+heal: setup ## every failure in the real parts, under a supervisor: named, and healed or explained (about 40 minutes)
+	@echo "==> failures"
+	@$(BIN)/pytest tests/heal/suite.py $(if $(ONLY),-k "$(ONLY)")
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

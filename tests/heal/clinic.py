@@ -66,6 +66,8 @@ class Clinic:
         self._row = 0
         self._largest = 1024 * 1024
         self._shards = [0]
+        self.spoilt = False
+        """Whether the last failure has not ended well, so that nothing more can be learnt here."""
         self.killed = ""
         """The part of the stack that a failure has killed."""
         self.supervisor = Worker(f"{name}-supervisor", self.file, folder / f"{name}-supervisor.log")

@@ -61,6 +61,7 @@ def play(clinic: Clinic, failure: Failure) -> Course:
     clinic.await_well()
     clinic.flows()
     clinic.supervisor.mark()
+    clinic.spoilt = True
     begun = time.monotonic()
     failure.hurt(clinic)
     told = clinic.await_cause(failure.cause, failure.shard)
@@ -72,5 +73,6 @@ def play(clinic: Clinic, failure: Failure) -> Course:
     mended = time.monotonic()
     clinic.await_well(2 * PATIENCE)
     clinic.flows()
+    clinic.spoilt = False
     deeds = tuple(f"{line['action']} {line['object']}" for line in clinic.supervisor.lines("done"))
     return Course(found - begun, time.monotonic() - mended, told["doing"], deeds)

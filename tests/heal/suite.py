@@ -3,6 +3,7 @@
 Run it by `make heal`; ONLY=<words> plays those whose names hold them.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,19 +18,31 @@ from heal.failure import play
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
+Clinics = Callable[[], Clinic]
+
+
 @pytest.fixture(scope="module")
-def clinic(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    patient = Clinic(stack, tmp_path_factory.mktemp("heal"), f"heal{os.getpid()}")
-    try:
-        patient.open()
-        yield patient
-    finally:
-        patient.close()
+def clinics(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinics]:
+    """Give the patient; another one, where the last failure has not ended well."""
+    current: list[Clinic] = []
+    numbers = itertools.count(1)
+
+    def give() -> Clinic:
+        if current and current[0].spoilt:
+            current.pop().close()
+        if not current:
+            name = f"heal{os.getpid()}x{next(numbers)}"
+            current.append(Clinic(stack, tmp_path_factory.mktemp(name), name))
+            current[0].open()
+        return current[0]
+
+    yield give
+    if current:
+        current.pop().close()
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=re.sub(r"[^a-z0-9]+", "-", name.lower())) for name in FAILURES])
 def test_a_failure_is_named_and_overcome(
-    clinic: Clinic, name: str, record_property: Callable[[str, object], None]
+    clinics: Clinics, name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    failure = FAILURES[name]
-    record_property("failure", (failure, play(clinic, failure)))
+    record_property("failure", (FAILURES[name], play(clinics(), FAILURES[name])))

@@ -165,13 +165,15 @@ class Session:
         return int(self._rows(POSITION)[0]["position"])
 
     def decode(self, slot: str, publication: str) -> str:
-        """Let the server decode a first change from a slot that nobody reads, and change nothing.
+        """Let the server decode what comes first from a slot that nobody reads, and change nothing.
+
+        Its reader may have come further than it has confirmed, so that what it can't read lies behind what it can.
 
         Returns:
             What it says when it can't, in one line; empty when it can, or is not done within some seconds.
         """
         peek: LiteralString = (
-            "select count(*) from pg_logical_slot_peek_binary_changes(%s, null, 1,"
+            "select count(*) from pg_logical_slot_peek_binary_changes(%s, null, 10000,"
             " 'proto_version', '1', 'publication_names', %s)"
         )
         try:

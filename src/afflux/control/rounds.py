@@ -123,7 +123,8 @@ class Rounds:
         def ask(shard: Shard) -> None:
             self._probed[shard.name] = now + PROBE_SECONDS
             if shard.name in stuck:
-                ward.unreadable[shard.name] = decodable(self._topology, shard)
+                ward.unreadable[shard.name] = said = decodable(self._topology, shard)
+                log.debug("decoded", shard=shard.name, said=said)
             elif gap := overrun(self._topology, shard, self._to):
                 log.warning("changes are missing", shard=shard.name, detail=gap)
                 ward.known[shard.name] = ward.known[shard.name].missed(gap)

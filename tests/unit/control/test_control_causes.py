@@ -11,6 +11,7 @@ from worlds import SERVER, connector
 from afflux.clients.catalog import Publication, Slot
 from afflux.clients.connect import Connector, Task
 from afflux.control.causes import CAUSES, Evidence, Remedy, diagnose
+from afflux.control.causes.page import table
 from afflux.control.neighbours import UNFINISHED
 from afflux.control.status import Seen, judge
 from afflux.control.world import Problem
@@ -175,3 +176,8 @@ def test_what_could_lose_something_is_never_healed_by_itself() -> None:
     assert loses == {
         "slot invalidated", "slot gone", "slot moved on", "publication was gone", "publication replaced"
     }  # fmt: skip
+
+
+def test_the_page_has_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "supervise.md").read_text()
+    assert table() in page, "run `.venv/bin/python -m afflux.control.causes.page`"

@@ -92,8 +92,9 @@ IN_USE = Cause(
     " the process that reads it is not the one by which heartbeats came.",
     fits=_taken,
     remedy=Remedy.WAIT,
-    hint="Find out who that is, and stop it: what it reads may be missing here. Where its connection is dead,"
-    " `select pg_terminate_backend({reader});` on the shard frees the slot. The connector goes on by itself.",
+    hint="Find out who that is, and stop it: what it confirms is missing here, which afflux sees and remembers. Where its"
+    " connection is dead, `select pg_terminate_backend({reader});` on the shard frees the slot. Then the connector goes"
+    " on by itself.",
 )
 CUT_OFF = Cause(
     name="resynchronisation cut off",

@@ -1,0 +1,79 @@
+"""A supervisor as a process, and failures in the real parts that hurt nobody else: `make heal` plays all of them."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from afflux.stack import Stack
+from chaos.waiting import wait_for
+from chaos.worker import Worker
+from heal.catalogue import SHARED
+from heal.clinic import PATIENCE, Clinic
+from heal.failure import play
+
+pytestmark = pytest.mark.stack
+
+SELECTION = ("slot dropped", "password changed")
+
+
+@pytest.fixture(scope="module")
+def clinic(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    patient = Clinic(stack, tmp_path_factory.mktemp("supervise"), "supervised")
+    try:
+        patient.open()
+        yield patient
+    finally:
+        patient.close()
+
+
+def afflux(clinic: Clinic, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "afflux", *words, "-t", str(clinic.file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", SELECTION)
+def test_a_failure_is_named_and_overcome(clinic: Clinic, name: str) -> None:
+    play(clinic, SHARED[name])
+
+
+def test_another_supervisor_stands_by_and_takes_over(clinic: Clinic) -> None:
+    other = Worker("other", clinic.file, clinic.folder / "other-supervisor.log")
+    other.verb = clinic.supervisor.verb
+    other.start()
+    try:
+        wait_for(other.up, PATIENCE, lambda: f"the other\n{other.tail()}")
+        beside = afflux(clinic, "supervise", "--once")
+        assert (beside.returncode, "another supervisor acts" in beside.stderr) == (0, True)
+        assert other.metric("afflux_supervisor_leads") == 0
+        clinic.connect.delete(clinic.names.connector)
+        assert clinic.supervisor.leave() == 0
+        clinic.supervisor, other = other, clinic.supervisor
+        clinic.supervisor.await_line("leading")
+        clinic.await_cause("connector deleted")
+        clinic.await_well()
+    finally:
+        other.kill()
+
+
+def test_a_shard_that_is_declared_streams(clinic: Clinic) -> None:
+    clinic.superuser("create role $ login replication password 'right'", "grant app to $ with inherit true", shard=1)
+    clinic.sql("create schema $", "create table $.orders (id int primary key, note text)", shard=1)
+    clinic.sql("insert into $.orders values (7, 'of another shard')", shard=1)
+    clinic.declare(shards=[0, 1])
+    clinic.supervisor.send(signal.SIGHUP)
+    clinic.await_well()
+    clinic.flows()
+
+
+def test_what_was_done_is_told_with_who_and_why(clinic: Clinic) -> None:
+    told = json.loads(afflux(clinic, "audit", "-o", "json").stdout)
+    (resync,) = [deed for deed in told if deed["action"] == "resynchronise shard"]
+    assert (resync["shard"], resync["cause"], resync["result"]) == ("shard0", "slot gone", "done")
+    created = [deed for deed in told if deed["action"] == "create connector"]
+    assert {change["key"] for change in created[0]["changes"]} >= {"slot.name", "database.password"}
+    assert "right" not in json.dumps(told)  # the password
+    assert all("@" in deed["by"] and deed["result"] == "done" for deed in told)
