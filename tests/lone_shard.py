@@ -67,19 +67,21 @@ class LoneShard:
 
     def topology(self, name: str, beside: Addresses, guard: str = "{}") -> Topology:
         """A topology of this shard, with the servers of a stack."""
-        return loads(
-            TEXT.format(
-                name=name,
-                guard=guard,
-                kafka=beside.kafka,
-                registry=beside.registry,
-                connect=beside.connect[0],
-                warehouse=beside.warehouse_url.rpartition("@")[2],
-                secrets=self.secrets,
-                stack=beside.secrets,
-                host=self.address.host,
-                port=self.address.port,
-            )
+        return loads(self.text(name, beside, guard))
+
+    def text(self, name: str, beside: Addresses, guard: str = "{}") -> str:
+        """The same as a file."""
+        return TEXT.format(
+            name=name,
+            guard=guard,
+            kafka=beside.kafka,
+            registry=beside.registry,
+            connect=beside.connect[0],
+            warehouse=beside.warehouse_url.rpartition("@")[2],
+            secrets=self.secrets,
+            stack=beside.secrets,
+            host=self.address.host,
+            port=self.address.port,
         )
 
 

@@ -1,5 +1,8 @@
 """WAL that fills on real servers: seen, foretold, told in time, and at last the shard is saved where that is allowed."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +145,25 @@ def test_a_server_that_hangs_is_one_red_row_and_comes_back(
         holder.rollback()
     until(lambda: look().state == "reserved")
     slots.close()
+
+
+def test_a_person_sees_the_slot_and_whose_fault_it_is_when_not(
+    quiet: LoneShard, addresses: Addresses, tmp_path: Path
+) -> None:
+    path = tmp_path / "topology.yaml"
+    text = quiet.text("quiet", addresses).replace("{topic_prefix:", "{slot: s, topic_prefix:")
+    path.write_text(text)
+    command = [sys.executable, "-m", "afflux", "slots", "--looks", "1", "-t", str(path)]
+    told = subprocess.run([*command, "-o", "json"], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    (slot,) = json.loads(told.stdout)
+    assert (slot["state"], slot["active"], slot["walsender"]["state"]) == ("reserved", False, None)
+    assert slot["restart_lsn"].startswith("0/")
+    path.write_text(text.replace(f"port: {quiet.address.port}", f"port: {find_free('nobody', [])}"))
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "away" in told.stdout
+    assert "onnection refused" in told.stderr
 
 
 def shown() -> str:
