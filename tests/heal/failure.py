@@ -58,10 +58,10 @@ def play(clinic: Clinic, failure: Failure) -> Course:
     Raises:
         AssertionError: it was not named, or not healed, or the target is not equal afterwards.
     """
+    clinic.spoilt = True
     clinic.await_well()
     clinic.flows()
     clinic.supervisor.mark()
-    clinic.spoilt = True
     begun = time.monotonic()
     failure.hurt(clinic)
     told = clinic.await_cause(failure.cause, failure.shard)
