@@ -11,7 +11,7 @@ from afflux.clients.catalog import Relation
 from afflux.control.desired import TABLES, Desired
 from afflux.control.world import Problem, ShardWorld
 from afflux.topology.model import Shard, Topology
-from afflux.topology.tables import is_exact, match, matches
+from afflux.topology.tables import is_exact, is_read_from, match, matches
 
 OLDEST = 130000
 """PostgreSQL 13, the first that publishes partitions as their root."""
@@ -121,7 +121,7 @@ def _publication(shard: Shard, world: ShardWorld, wanted: Desired) -> Iterator[P
 
 def _patterns(topology: Topology, shard: Shard, world: ShardWorld) -> Iterator[Problem]:
     for table in topology.tables:
-        if table.shards == "one" and shard != topology.shards[0]:
+        if not is_read_from(topology, table, shard.name):
             continue
         found = [relation for relation in world.relations if matches(table, relation.full_name)]
         if any(relation.kind in TABLES for relation in found):
@@ -168,8 +168,9 @@ def _table(topology: Topology, shard: Shard, table: Relation, world: ShardWorld)
             f"row-level security hides rows of it from role {world.server.role}",
             f"ALTER ROLE {_quoted(world.server.role)} BYPASSRLS;",
         )
-    leaves = [leaf for leaf in world.relations if leaf.root == table.full_name and leaf.kind == "r"]
-    for part in [table] if table.kind == "r" else [table, *leaves]:
+    parted = table.kind == "p"
+    leaves = [leaf for leaf in world.relations if leaf.root == table.full_name and leaf.kind == "r"] if parted else []
+    for part in [table, *leaves]:
         yield from _identity(shard, part, needs_key=_needs_key(topology, table))
 
 

@@ -48,10 +48,12 @@ class Case:
     @cached_property
     def declared(self) -> Desired:
         """What the topology wants."""
-        return self.wanted()
+        return desired(self.topology, self.shard, self.seen.relations, exact=self.exact)
 
     def wanted(self, *, keep: Collection[str] = (), without: Collection[str] = ()) -> Desired:
         """Return what the topology wants, with more tables or with fewer."""
+        if not keep and not without:
+            return self.declared
         return desired(self.topology, self.shard, self.seen.relations, exact=self.exact, keep=keep, without=without)
 
     @cached_property
