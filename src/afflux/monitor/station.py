@@ -111,6 +111,8 @@ class Station:
             begun = time.monotonic()
             try:
                 self.turn()
+            except AffluxError as error:
+                log.warning("can't look", reason=error.message, hint=error.hint)
             except Exception:  # a fault in one look must not blind all that come after it
                 log.exception("look failed")
             self._stop.wait(max(0.0, LOOK_SECONDS - (time.monotonic() - begun)))
