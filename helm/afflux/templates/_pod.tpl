@@ -63,10 +63,11 @@ containers:
     {{- if .serves }}
     ports:
       - {name: http, containerPort: 9464, protocol: TCP}
+    # Not /startedz: a daemon that waits for topics or for its target has not begun, and a restart would not help it.
     startupProbe:
-      httpGet: {path: /startedz, port: http}
+      httpGet: {path: /livez, port: http}
       periodSeconds: 2
-      failureThreshold: 150
+      failureThreshold: 60
     livenessProbe:
       httpGet: {path: /livez, port: http}
       periodSeconds: 10
