@@ -1,6 +1,7 @@
 """The chart and the control plane say the same, seen from what the chart is kept to render: helm is not needed here."""
 
 import pytest
+
 from chart.agreement import disagreements
 from chart.render import GOLDEN, KEPT, objects, topology_of
 
