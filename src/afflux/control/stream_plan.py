@@ -1,6 +1,6 @@
 """What there is to do so that a shard's changes flow: its publication, its connector, its copies (pure)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from afflux.clients.catalog import Publication
@@ -17,6 +17,7 @@ from afflux.control.actions import (
     SetPublication,
     StartConnector,
 )
+from afflux.control.changes import Change, difference
 from afflux.control.copies import COPIES, Signal, copies, due, plain, still_due
 from afflux.control.desired import Desired
 from afflux.control.neighbours import finished
@@ -152,7 +153,7 @@ def _connector(
         yield SetConnector(
             shard=shard.name,
             object=what,
-            reason="its config is not the topology's",
+            reason=_differ(difference(existing.config, config)),
             risk=Risk.RESTART,
             name=name,
             old=existing.config,
@@ -164,6 +165,12 @@ def _connector(
     # Just after its config was set, a stopped connector is shown as UNASSIGNED (observed). To resume what runs does no harm.
     if existing.state in {"STOPPED", "UNASSIGNED"} and not existing.tasks and seen.slot is None:
         yield StartConnector(shard=shard.name, object=what, reason="it never ran", risk=Risk.SNAPSHOT, name=name)
+
+
+def _differ(changes: Sequence[Change], most: int = 2) -> str:
+    """Say which properties differ, a few of many by name."""
+    rest = f" and {len(changes) - most} more" if len(changes) > most else ""
+    return f"its {', '.join(change.key for change in changes[:most])}{rest} differ{'s' if len(changes) == 1 else ''}"
 
 
 def _since(seen: ShardWorld) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Plans and statuses as tables: whole in a pipe, folded on a narrow terminal."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +11,8 @@ from afflux import control
 from afflux.cli.connectors.options import hint
 from afflux.cli.desk import say
 
+NAMED = 8
+"""Shards that are named one by one."""
 WIDE = 110
 """Columns from which on a status shows Connect's own words, too."""
 _STYLES: Mapping[str, str] = {
@@ -61,26 +63,40 @@ def show_plan(plan: control.Plan, *, details: bool) -> None:
 
 def show_problems(plan: control.Plan) -> None:
     """Say each problem, refusal and note once, with the shards that have it."""
-    said = [((p.object, p.message, p.hint), p.shard, "red") for p in plan.problems]
-    for (thing, message, way), shards, style in _by_shards(said):
-        say(f"{shards}: {thing}: {message}", style)
-        hint(way)
-    left = [((r.object, r.reason, _way(r)), r.shard, "yellow") for r in plan.refused]
-    for (thing, message, way), shards, style in _by_shards(left):
-        say(f"{shards}: {thing}: left as it is: {message}", style)
-        hint(way)
+    problems = [Said(p.shard, f"{p.object}: {p.message}", p.hint) for p in plan.problems]
+    left = [Said(r.shard, f"{r.object}: left as it is: {r.reason}", _way(r)) for r in plan.refused]
+    for said, style in ((problems, "red"), (left, "yellow")):
+        for shards, text, way in grouped(said):
+            say(f"{shards}: {text}", style)
+            hint(way)
     for note in plan.notes:
         say(f"note: {note}", "yellow")
 
 
-def _by_shards(
-    said: Sequence[tuple[tuple[str, str, str], str, str]],
-) -> list[tuple[tuple[str, str, str], str, str]]:
-    grouped: dict[tuple[str, str, str], list[str]] = {}
-    styles = {text: style for text, _, style in said}
-    for text, shard, _ in said:
-        grouped.setdefault(text, []).append(shard or "all")
-    return [(text, ", ".join(shards), styles[text]) for text, shards in grouped.items()]
+class Said(NamedTuple):
+    """Something that is said of a shard."""
+
+    shard: str
+    text: str
+    hint: str
+
+
+def grouped(said: Iterable[Said]) -> list[tuple[str, str, str]]:
+    """Say once what is the same of several shards but for their names: (shards, text, hint)."""
+    groups: dict[tuple[str, str], list[Said]] = {}
+    for each in said:
+        general = [part.replace(each.shard, "SHARD") if each.shard else part for part in (each.text, each.hint)]
+        groups.setdefault((general[0], general[1]), []).append(each)
+    return [
+        (_names(group), *((group[0].text, group[0].hint) if len(group) == 1 else general))
+        for general, group in groups.items()
+    ]
+
+
+def _names(said: Sequence[Said]) -> str:
+    names = [each.shard or "all" for each in said]
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + rest
 
 
 def _way(refusal: control.Refusal) -> str:
@@ -107,11 +123,12 @@ def _summary(plan: control.Plan) -> None:
         say("nothing to do")
         return
     shards = len({action.shard for action in plan.actions} - {""})
-    parts = [f"{len(plan.actions)} to do on {shards} shards" if plan.actions else "nothing to do"]
+    where = f" on {shards} shard{'s' * (shards > 1)}" if shards else ""
+    parts = [f"{len(plan.actions)} to do{where}" if plan.actions else "nothing to do"]
     if plan.refused:
         parts.append(f"{len(plan.refused)} left as they are")
     if plan.problems:
-        parts.append(f"{len(plan.problems)} problems")
+        parts.append(f"{len(plan.problems)} problem{'s' * (len(plan.problems) > 1)}")
     say("; ".join(parts))
 
 
@@ -141,9 +158,8 @@ def show_statuses(statuses: Sequence[control.ShardStatus], told: Sequence[str] =
     """Print statuses, and the hints of those that need attention, but for shards of which it was told already."""
     console = Console()
     show(status_rows(statuses, console.width if console.is_terminal else 1000))
-    for shard in statuses:
-        if not shard.good and shard.shard not in told:
-            hint(f"{shard.shard}: {shard.hint}" if shard.hint else "")
+    for shards, _, way in grouped(Said(s.shard, "", s.hint) for s in statuses if not s.good and s.shard not in told):
+        hint(f"{shards}: {way}" if way else "")
 
 
 def size(number: int | None) -> str:

@@ -75,7 +75,7 @@ def _watch_lines(look: Callable[[], Sequence[control.ShardStatus]], every: float
 
 
 def _screen(name: str, statuses: Sequence[control.ShardStatus], console: Console) -> RenderableType:
-    worst_first = sorted(statuses, key=lambda shard: (shard.good, not shard.copying, shard.shard))
+    worst_first = sorted(statuses, key=lambda shard: (shard.good, not shard.copying))
     room = max(1, console.height - _FRAME)
     good = sum(shard.good for shard in statuses)
     style = "green" if good == len(statuses) else "red"
