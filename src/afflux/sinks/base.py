@@ -254,6 +254,18 @@ def event_key(topic: str, key: bytes | None) -> EventKey | None:
     return EventKey(topic, key[WIRE_HEADER:]) if key is not None and len(key) > WIRE_HEADER else None
 
 
+class Emptied(NamedTuple):
+    """A target table's rows of one shard, that a truncate has removed.
+
+    Attributes:
+        table: the target table, `schema.table`.
+        shard: whose rows.
+    """
+
+    table: str
+    shard: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The events between two positions, folded; applied whole or not at all.
@@ -271,6 +283,7 @@ class Batch:
             are not in `dead`.
         resynced: topics whose resynchronisation ends with the batch, and its id (`sinks.resyncs`): it has to be
             read and passed.
+        emptied: the commit times of its truncates, in microseconds since 1970; the newest of each is remembered.
         events: how many events were folded into it.
     """
 
@@ -282,6 +295,7 @@ class Batch:
     awaited: Mapping[EventKey, LetterId] = field(default_factory=dict)
     replayed: frozenset[LetterId] = frozenset()
     resynced: Mapping[str, str] = field(default_factory=dict)
+    emptied: Mapping[Emptied, int] = field(default_factory=dict)
     events: int = 0
 
     def supersedes(self, letter: LetterId, key: EventKey | None) -> bool:
@@ -372,6 +386,10 @@ class Sink(ABC):
     @abstractmethod
     def open_dead_letters(self) -> dict[LetterId, EventKey]:
         """Give the dead letters with a key which are open: neither superseded, replayed nor discarded."""
+
+    def emptied(self) -> dict[Emptied, int]:
+        """Give the commit times of the newest truncates that batches have said, in microseconds since 1970."""
+        return {}
 
     @abstractmethod
     def stop_table(self, topic: str, reason: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from afflux.errors import Fenced
 from afflux.sinks import memory_log, memory_resyncs, memory_rows
-from afflux.sinks.base import Batch, DeadLetter, EventKey, LetterId, Mark, Mode, Partition, Sink, Truncate
+from afflux.sinks.base import Batch, DeadLetter, Emptied, EventKey, LetterId, Mark, Mode, Partition, Sink, Truncate
 from afflux.sinks.letters import close, concerns
 from afflux.sinks.memory_store import KeptLetter, Memory
 from afflux.sinks.resyncs import ResyncState
@@ -60,6 +60,10 @@ class MemorySink(Sink):
         """See `Sink.open_dead_letters`."""
         return {at: key for at, letter in self._memory.dead.items() if (key := letter.event_key) is not None}
 
+    def emptied(self) -> dict[Emptied, int]:
+        """See `Sink.emptied`."""
+        return dict(self._memory.emptied)
+
     def stop_table(self, topic: str, reason: str) -> None:
         """See `Sink.stop_table`."""
         self._memory.stopped[topic] = reason
@@ -106,6 +110,8 @@ class MemorySink(Sink):
         still_open = {at: letter.event_key for at, letter in memory.dead.items()}
         closed = close(batch, {at: key for at, key in still_open.items() if concerns(batch, at, key)})
         memory_resyncs.close(memory.resyncs, memory.offsets, batch.resynced)
+        for of, time in batch.emptied.items():
+            memory.emptied[of] = max(time, memory.emptied.get(of, 0))
         for changes in batch.tables:
             _WRITERS[changes.keeping.mode](memory, changes)
         memory.set_state(closed.superseded, LetterState.SUPERSEDED)

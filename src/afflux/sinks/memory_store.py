@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from afflux.sinks.base import DeadLetter, LetterId, Partition, TableName, Truncate
+from afflux.sinks.base import DeadLetter, Emptied, LetterId, Partition, TableName, Truncate
 from afflux.sinks.collisions import Contest
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.shards import SeenShard
@@ -64,6 +64,8 @@ class Memory:
     watermarks: dict[str, Watermark] = field(default_factory=dict)
     contests: dict[tuple[str, str], Contest] = field(default_factory=dict)
     """By table and key, as they were last looked at."""
+    emptied: dict[Emptied, int] = field(default_factory=dict)
+    """The commit times of the newest truncates, in microseconds since 1970."""
     shards: dict[str, SeenShard] = field(default_factory=dict)
     """By name, those that were ever read from."""
     resyncs: dict[str, Resync] = field(default_factory=dict)

@@ -36,6 +36,9 @@ BORN = "afflux.born"
 DEPARTS = "afflux.departs"
 """Frame column: whether a deleted row lives on under another key (boolean)."""
 
+INCREMENTAL = "afflux.incremental"
+"""Frame column, where there are any: whether a row was read by an incremental snapshot (boolean)."""
+
 _NEW_KEY = "__debezium.newkey"
 """The header of a delete that is one half of a key change."""
 
@@ -78,7 +81,7 @@ class Decoded:
         key: the names of the key's columns; empty without a key.
         rows: a row an event (two where it changes a declared key): `SEQUENCE`, `BORN`, `DEPARTS`, the meta
             columns, the source's columns, `unchanged(column)` where values are unchanged and unknown, and
-            those of `LINEAGE` where the table keeps them.
+            those of `LINEAGE` where the table keeps them; and `INCREMENTAL`, until `overtaken.py` has seen to it.
         truncates: the truncates among the events.
         with_shard: whether the shard is part of the target's key.
         keeping: how the table keeps its rows.
@@ -251,12 +254,14 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     if lsn.null_count():
         # Rows of an incremental snapshot have no LSN; the last of `sequence` is the stream's position then.
         lsn = lsn.fill_null(source.field("sequence").str.extract(r'"(\d+)"\]$').cast(pl.Int64))
+    incremental = (source.field("snapshot") == "incremental").fill_null(value=False)
     meta = pl.DataFrame(
         {
             SEQUENCE: pl.Series(group.sequences, dtype=pl.Int64),
             SHARD: source.field("name").replace(shards),
             LSN: lsn,
             SOURCE_TS: source.field("ts_us"),
+            **({INCREMENTAL: incremental} if incremental.any() else {}),
             "op": events["op"],
             "before": events["before"],
             "after": events["after"],
@@ -362,6 +367,7 @@ def _rows(changes: pl.DataFrame, columns: Sequence[Column], key: Sequence[str]) 
         changes[SOURCE_TS],
         deleted.alias(DELETED),
         pl.repeat(value=False, n=changes.height, dtype=pl.Boolean, eager=True).alias(DEPARTS),
+        *([changes[INCREMENTAL]] if INCREMENTAL in changes.columns else []),
     ]
     for column in columns:
         values, masked = column.read(image.struct.field(column.field))

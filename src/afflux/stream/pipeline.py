@@ -157,7 +157,7 @@ class Pipeline:
 
     def _know(self) -> None:
         stopped = self._sink.stopped_tables()
-        self._preparer.know(stopped, self._sink.open_dead_letters())
+        self._preparer.know(stopped, self._sink.open_dead_letters(), self._sink.emptied())
         self._remembered = frozenset(stopped)
 
     def _stop_recreated(self, ids: Mapping[str, str]) -> None:

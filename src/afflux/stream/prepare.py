@@ -26,13 +26,25 @@ from afflux import faults
 from afflux.errors import IncompleteError, PoisonError, RefusedError, SourceError, TableError
 from afflux.monitor import metrics
 from afflux.monitor.traces import Step
-from afflux.sinks.base import HELD, MOVED_AT, Batch, DeadLetter, EventKey, LetterId, Partition, Span, TableChanges
+from afflux.sinks.base import (
+    HELD,
+    MOVED_AT,
+    Batch,
+    DeadLetter,
+    Emptied,
+    EventKey,
+    LetterId,
+    Partition,
+    Span,
+    TableChanges,
+)
 from afflux.stream.completing import Completed, Completer, complete
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoded, Decoder
 from afflux.stream.folder import fold
 from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw
+from afflux.stream.overtaken import emptied, newest, without_overtaken
 
 log = structlog.get_logger()
 
@@ -88,11 +100,19 @@ class Preparer:
         """Counts what makes batches that are prepared already wrong: burials and stops."""
         self._open: dict[EventKey, set[LetterId]] = {}
         """Every open dead letter that has a key; some that are closed meanwhile may be among them."""
+        self._emptied: dict[Emptied, int] = {}
+        """The commit times of the newest truncates."""
         self._lock = threading.Lock()
 
-    def know(self, stopped: Mapping[str, str], letters: Mapping[LetterId, EventKey]) -> None:
+    def know(
+        self,
+        stopped: Mapping[str, str],
+        letters: Mapping[LetterId, EventKey],
+        truncated: Mapping[Emptied, int] | None = None,
+    ) -> None:
         """Start from what the target remembers."""
         self.stopped = dict(stopped)
+        self._emptied = newest(self._emptied, truncated or {})
         self.know_letters(letters)
 
     def know_letters(self, letters: Mapping[LetterId, EventKey]) -> None:
@@ -127,8 +147,10 @@ class Preparer:
 
     def _make(self, prepared: Prepared) -> bool:
         """Make the batch; where events have to wait behind dead letters, bury them and say that it is to be made again."""
-        decoded = complete(self.decoder.decode(prepared.messages), prepared.messages, prepared.completed)
+        decoded = self._decoded(prepared)
         faults.passing("decoded")
+        truncated = emptied(decoded)
+        decoded, overtaken = without_overtaken(decoded, newest(self._emptied, truncated))
         judged = judge(prepared.messages, decoded, self._letters())
         if judged.held and self._read_back(prepared, decoded, judged.held):
             return False
@@ -144,8 +166,12 @@ class Preparer:
             tables=tuple(self._guarded(changes) for changes in tables),
             superseded=judged.superseded,
             truncated=judged.truncated,
+            emptied=truncated,
             events=sum(part.rows.height + len(part.truncates) for part in decoded),
         )
+        if overtaken:
+            log.info("rows of a snapshot were overtaken by a truncate", rows=overtaken)
+        self._emptied = newest(self._emptied, truncated)
         read = [letter for letter in prepared.dead.values() if self._is_read(letter.id, prepared)]
         dead = [replace(letter, superseded=batch.supersedes(letter.id, letter.event_key)) for letter in read]
         prepared.batch = replace(batch, dead=tuple(dead), awaited=_awaited(prepared, dead))
@@ -157,11 +183,14 @@ class Preparer:
         Returns:
             Whether the batch is to be made again; False where nothing more can be read.
         """
-        decoded = complete(self.decoder.decode(prepared.messages), prepared.messages, prepared.completed)
+        decoded = self._decoded(prepared)
         done = self._read_back(prepared, decoded, incomplete.events)
         if done:
             prepared.version = -1
         return done
+
+    def _decoded(self, prepared: Prepared) -> list[Decoded]:
+        return complete(self.decoder.decode(prepared.messages), prepared.messages, prepared.completed)
 
     def _read_back(self, prepared: Prepared, decoded: Sequence[Decoded], events: Collection[int]) -> bool:
         new = [event for event in events if place(prepared.messages[event]) not in prepared.completed]

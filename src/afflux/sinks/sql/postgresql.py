@@ -22,6 +22,7 @@ from afflux.sinks.base import (
     SHARD,
     SOURCE_TS,
     Batch,
+    Emptied,
     EventKey,
     LetterId,
     Mark,
@@ -36,6 +37,7 @@ from afflux.sinks.sql import layout, refusals, statements
 from afflux.sinks.sql.append import Append
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.dead_letters import DeadLetters
+from afflux.sinks.sql.emptied import Truncated
 from afflux.sinks.sql.history import History
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.positions import Positions
@@ -89,6 +91,7 @@ class PostgresSink(Sink):
         self._dead_letters = DeadLetters(self._positions.scope)
         self._moves = Moves(topology)
         self._resyncs = Resyncs(self._positions.scope)
+        self._truncated = Truncated(self._positions.scope)
         self._watermarks = Watermarks(self._positions.scope)
         self._tables = Tables(self._positions.scope, names or MetaColumns())
         self._writers: dict[Mode, Writer] = {
@@ -149,6 +152,11 @@ class PostgresSink(Sink):
         with self._errors("read dead letters"):
             return self._dead_letters.open(self._connected())
 
+    def emptied(self) -> dict[Emptied, int]:
+        """See `Sink.emptied`."""
+        with self._errors("read truncates"):
+            return self._truncated.read(self._connected())
+
     def stop_table(self, topic: str, reason: str) -> None:
         """See `Sink.stop_table`."""
         with self._errors("remember a stopped table"):
@@ -201,6 +209,7 @@ class PostgresSink(Sink):
                 raise psycopg.Rollback(transaction)
             self._dead_letters.write(connection, batch)
             self._resyncs.close(connection, batch.resynced)
+            self._truncated.remember(connection, batch.emptied)
             for changes, stage, departed in wanted:
                 writer = self._writers[changes.keeping.mode]
                 writer.write(connection, changes, stage, departed, alone=changes.table in alone)

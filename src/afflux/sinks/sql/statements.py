@@ -142,6 +142,11 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           decision text NOT NULL DEFAULT '' CHECK (decision IN ('', 'keep', 'delete')), done boolean NOT NULL DEFAULT false,
           PRIMARY KEY (topology, consumer_group, shard))""",
     ),
+    (
+        """CREATE TABLE afflux.emptied (
+          topology text, consumer_group text, target text, shard text, source_ts bigint NOT NULL,
+          PRIMARY KEY (topology, consumer_group, target, shard))""",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 
