@@ -25,6 +25,17 @@ def matches(table: Table, name: str) -> bool:
     return not is_exact(table) and regex.compiled(table.source).fullmatch(name) is not None
 
 
+def is_read_from(topology: Topology, table: Table, shard: str | None) -> bool:
+    """Tell whether a table is read from a shard: a reference table is from the first one alone.
+
+    Args:
+        topology: its shards resolved.
+        table: one of its entries.
+        shard: the shard's name.
+    """
+    return table.shards == "all" or shard == topology.shards[0].name
+
+
 def match(topology: Topology, name: str) -> Table | None:
     """Find the entry for a source table.
 
