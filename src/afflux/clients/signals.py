@@ -5,6 +5,7 @@ listens to.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -136,7 +137,9 @@ class Signals:
         """
         data: dict[str, Any] = {"data-collections": list(tables), "type": "BLOCKING" if blocking else "INCREMENTAL"}
         if where:
-            data["additional-conditions"] = [{"data-collection": table, "filter": where} for table in tables]
+            # A blocking snapshot takes the name of the table there, and passes over an expression (observed).
+            names = [re.sub(r"\\(.)", r"\1", table) for table in tables] if blocking else tables
+            data["additional-conditions"] = [{"data-collection": name, "filter": where} for name in names]
         self._write(topic_prefix, {"id": id, "type": _COPY, "data": data})
 
     def note_end(self, signal: str) -> None:
