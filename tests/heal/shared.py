@@ -3,6 +3,7 @@
 import signal
 import time
 
+from afflux.control.neighbours import RESYNC, UNFINISHED
 from afflux.control.settings import TOPOLOGY_MARK
 from chaos.waiting import wait_for
 from heal.clinic import PATIENCE, Clinic
@@ -62,6 +63,16 @@ def _stop_thief(clinic: Clinic) -> None:
     """What it has read is missing; that comes to light while it is there, and must not be forgotten afterwards."""
     wait_for(lambda: clinic.supervisor.lines("changes are missing"), PATIENCE, lambda: f"a gap\n{clinic.tails()}")
     clinic.connect.delete(_thief(clinic))
+
+
+def _die_resynchronising(clinic: Clinic) -> None:
+    """What is left of one who has begun to read the shard anew, and died: the mark, and no slot."""
+    with clinic.unseen():
+        clinic.connect.put_config(clinic.names.connector, clinic.config() | {UNFINISHED: RESYNC})
+        clinic.stop()
+        clinic.drop_slot()
+        clinic.insert("'while nobody goes on'")
+        clinic.delete_oldest()
 
 
 def _thief(clinic: Clinic) -> str:
@@ -144,6 +155,7 @@ FAILURES = (
     Failure("publication dropped", _drop_publication, "publication missing"),
     Failure("slot dropped", _drop_slot, "slot gone"),
     Failure("password changed", _change_password, "credentials", _change_password_back),
+    Failure("resynchronisation cut off", _die_resynchronising, "resynchronisation cut off"),
     Failure("registry rule", _hold_to_rule, "registry rule"),
     Failure("publication made again after changes", _change_without_publication, "publication was gone"),
     Failure("slot made anew by another", _make_slot_anew, "slot moved on"),
