@@ -4,6 +4,7 @@ Beside the events, each shard tells what is to become of them: its rows as they 
 last were, and every version of a row.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -225,13 +226,13 @@ class History(NamedTuple):
 
 
 @st.composite
-def histories(draw: st.DrawFn, partitions: int = 1) -> History:
+def histories(draw: st.DrawFn, partitions: int = 1, keys: Sequence[PgType] = (NUMBER, SPELLED)) -> History:
     """Draw two shards that share keys, whose clocks differ, and an order in which their events arrive.
 
     With several partitions a topic, a shard's events of different keys arrive in any order, and its
     truncates by any partition. Keys that are equal under other bytes hold no large values then.
     """
-    key = draw(st.sampled_from([NUMBER, SPELLED]))
+    key = draw(st.sampled_from(keys))
     shards = [Shard("shard0", 0, key), Shard("shard1", draw(st.integers(-60, 60)), key)]
     for which, wish, one, other, spelling, text in draw(STEPS):
         shard = shards[which]

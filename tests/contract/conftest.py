@@ -10,8 +10,26 @@ from targets import DeltaTarget, MemoryTarget, PostgresTarget, Target
 
 @pytest.fixture(params=["memory", "postgresql", "delta"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    if request.param != "postgresql":
-        yield MemoryTarget() if request.param == "memory" else DeltaTarget(tmp_path)
+    if request.param == "delta":
+        yield DeltaTarget(tmp_path)
+    else:
+        yield from _database(request)
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """A target that compares keys by PostgreSQL's types, and keeps tables in every mode."""
+    yield from _database(request)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Target:
+    return DeltaTarget(tmp_path)
+
+
+def _database(request: pytest.FixtureRequest) -> Iterator[Target]:
+    if request.param == "memory":
+        yield MemoryTarget()
         return
     made = PostgresTarget(request.getfixturevalue("warehouse_url"))
     yield made

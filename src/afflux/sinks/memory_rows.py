@@ -188,10 +188,13 @@ def _known(changes: TableChanges, event: Row, *, departed: bool = False) -> Row:
 
 def _before(memory: Memory, changes: TableChanges, event: Row) -> Row:
     """Find the row whose values an event left out: its own, or that of its former key."""
+    row = memory.tables[changes.table].get(key_of(changes, event), {}).get(event[SHARD], {})
     if event[MOVED_AT] is not None:
         half = memory.moves.get((changes.table, event[SHARD], event[MOVED_AT]))
-        return {} if half is None else half.row
-    row = memory.tables[changes.table].get(key_of(changes, event), {}).get(event[SHARD], {})
+        departed = {} if half is None else half.row
+        # Where the target is past the move already, it is read again; else the row here is another one.
+        again = row if row and row["_lsn"] >= event[MOVED_AT] else {}
+        return {**values(again), **departed}
     return values(row) if row and _concerns(changes, event, row) else {}
 
 

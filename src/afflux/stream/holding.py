@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from afflux.sinks.base import LSN, SEQUENCE, SHARD, EventKey, LetterId, Partition, event_key, unchanged
+from afflux.sinks.base import LSN, SEQUENCE, SHARD, EventKey, LetterId, Mode, Partition, event_key, unchanged
 from afflux.stream.decoder import BORN, DEPARTS, Decoded, Message
 
 
@@ -39,6 +39,8 @@ def judge(
         decoded: their events.
         letters: the open dead letters by key, those among the batch's own messages included.
     """
+    # Where every change is kept, none makes another irrelevant, nor needs its values.
+    decoded = [part for part in decoded if part.keeping.mode is not Mode.APPEND]
     truncated: dict[Partition, int] = {}
     for truncate in (truncate for part in decoded for truncate in part.truncates):
         at = place(messages[truncate.sequence])

@@ -6,7 +6,7 @@ from afflux.sinks.base import TableName
 from afflux.stream.router import avro_name, target_of
 from afflux.topology.model import Table, Topology
 from afflux.topology.names import shard_names
-from afflux.topology.tables import match
+from afflux.topology.tables import is_read_from, match
 from afflux.transforms import build
 
 
@@ -47,7 +47,8 @@ class Declared:
             prefix = self._prefix(topic)
             name = topic[len(prefix) + 1 :] if prefix else ""
             found = match(self._topology, name) or self._adjusted.get(name)
-            self._known[topic] = found if "." in name else None
+            here = found is not None and "." in name and is_read_from(self._topology, found, self._shards.get(prefix))
+            self._known[topic] = found if here else None
         return self._known[topic]
 
     def target_of(self, topic: str) -> TableName | None:

@@ -119,7 +119,7 @@ class History:
             self._moves.depart(connection, departed, live=stage.ours("current"))
         ops = set(changes.rows[OP].unique())
         if ops - {"t"}:
-            self._moves.arrive(connection, stage)
+            self._moves.arrive(connection, stage, keep=True)
             self._fill(connection, stage)
             if "r" in ops:
                 self._drop_repeats(connection, stage)

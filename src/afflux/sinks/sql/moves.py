@@ -72,8 +72,14 @@ class Moves:
         )
         self._follow(connection, stage)
 
-    def arrive(self, connection: psycopg.Connection, stage: Stage) -> None:
-        """Give staged rows that came from another key the values that their departed halves hold."""
+    def arrive(self, connection: psycopg.Connection, stage: Stage, *, keep: bool = False) -> None:
+        """Give staged rows that came from another key the values that their departed halves hold.
+
+        Args:
+            connection: in the batch's transaction.
+            stage: holds the rows.
+            keep: whether the halves stay, for those who go back to between them.
+        """
         if not stage.masked:
             return
         values = sql.SQL(", ").join(
@@ -83,33 +89,33 @@ class Moves:
         self._do(
             connection,
             stage,
-            "WITH taken AS (DELETE FROM afflux.moves m USING {s} s WHERE {of} AND m.half = 'departed' "
-            "AND m.shard = s.shard AND m.lsn = s.moved_at AND {lives} AND NOT m.unknown && {unknown} RETURNING m.*) "
+            "WITH taken AS ({take} FROM afflux.moves m WHERE {of} AND m.half = 'departed' AND EXISTS (SELECT FROM {s} s "
+            "WHERE m.shard = s.shard AND m.lsn = s.moved_at AND {lives} AND NOT m.unknown && {unknown}) {taken}) "
             "UPDATE {s} s SET moved_at = NULL, {values} FROM taken m, "
             "LATERAL json_populate_record(null::{t}, m.version) r "
-            "WHERE m.shard = s.shard AND m.lsn = s.moved_at AND {lives}",
+            "WHERE m.shard = s.shard AND m.lsn = s.moved_at AND {lives} AND NOT m.unknown && {unknown}",
             values=values,
+            take=sql.SQL("SELECT m.*" if keep else "DELETE"),
+            taken=sql.SQL("" if keep else "RETURNING m.*"),
             lives=sql.SQL("true" if stage.meta.keeping.soft else "NOT s.deleted"),
             unknown=stage.unknown(),
         )
 
     def wait(self, connection: psycopg.Connection, stage: Stage) -> None:
-        """Set staged rows aside whose departed halves have not come.
-
-        Raises:
-            IncompleteError: one has come that does not know their values either.
-        """
+        """Set staged rows aside whose departed halves have not come; not those that are here and read again."""
         if not stage.masked:
             return
         self._do(
             connection,
             stage,
-            "WITH waiting AS (DELETE FROM {s} s WHERE NOT s.deleted AND s.moved_at IS NOT NULL AND ({masked}) RETURNING s.*) "
+            "WITH waiting AS (DELETE FROM {s} s WHERE NOT s.deleted AND s.moved_at IS NOT NULL AND ({masked}) "
+            "AND NOT EXISTS (SELECT FROM {t} t WHERE {shard} = s.shard AND {newer} AND {in_table}) RETURNING s.*) "
             "INSERT INTO afflux.moves (topology, target, shard, lsn, half, at, unknown, version) "
             "SELECT {topology}, {target}, s.shard, s.moved_at, 'arrived', clock_timestamp(), "
             "{unknown}, {whole} FROM waiting s ON CONFLICT (topology, target, shard, lsn, half) DO NOTHING",
             unknown=stage.unknown(),
             whole=stage.version(None),
+            newer=sql.SQL("{} >= s.moved_at").format(stage.ours("lsn")),
         )
 
     def waiting(self, connection: psycopg.Connection, table: TableName) -> bool:
