@@ -27,6 +27,7 @@ from afflux.cli import (
     positions,
     run,
     schema,
+    schemas,
     slots,
     stack,
     status,
@@ -50,6 +51,7 @@ app.add_typer(positions.app, name="positions")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(lake.app, name="lake")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(schemas.app, name="schemas")
 app.command(name="status")(status.status)
 app.command(name="slots")(slots.slots)
 app.command(name="topics")(slots.topics)

@@ -1,10 +1,20 @@
 """The schema registry, through the Confluent API that Apicurio Registry and others speak."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from afflux.clients.rest import Rest, secured
 from afflux.errors import RegistryError
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a subject: the schema's id in messages, the version's number, and the Avro schema as JSON."""
+
+    id: int
+    version: int
+    schema: dict[str, Any]
 
 
 class Registry:
@@ -40,8 +50,13 @@ class Registry:
 
     def latest_schema(self, subject: str) -> dict[str, Any] | None:
         """Return the newest schema of a subject as JSON; None for a subject that is not there."""
+        latest = self.latest(subject)
+        return None if latest is None else latest.schema
+
+    def latest(self, subject: str) -> Version | None:
+        """Return the newest version of a subject; None for a subject that is not there."""
         answer = self._rest.call("GET", "subjects", subject, "versions", "latest", missing_ok=True)
-        return None if answer is None else json.loads(answer["schema"])
+        return None if answer is None else Version(answer["id"], answer["version"], json.loads(answer["schema"]))
 
     def compatibility(self, subject: str | None = None) -> str:
         """Return the compatibility level that binds a subject: its own, else that of the whole registry.

@@ -36,7 +36,7 @@ def read_value_schema(schema: dict[str, Any]) -> RowSchema:
     fields = {field["name"]: field for field in schema.get("fields", ())}
     if not name.endswith(".Envelope") or not {"before", "after", "source", "op"} <= fields.keys():
         raise DecodeError(f"schema {name!r} is no Debezium change event", hint="is the topic one of a table?")
-    row = _row_record(fields["before"]["type"])
+    row = row_record(fields["before"]["type"])
     columns = tuple(read_column(field) for field in row["fields"])
     return RowSchema(name.removesuffix(".Envelope"), columns, _bare(schema, {}, ""))
 
@@ -46,7 +46,12 @@ def read_key_schema(schema: dict[str, Any]) -> tuple[str, ...]:
     return tuple(field["name"] for field in schema["fields"])
 
 
-def _row_record(before: Any) -> dict[str, Any]:
+def row_record(before: Any) -> dict[str, Any]:
+    """Find a row's record in the type of an envelope's `before`.
+
+    Raises:
+        DecodeError: there is none.
+    """
     for branch in before if isinstance(before, list) else [before]:
         if isinstance(branch, dict) and branch.get("type") == "record":
             return branch

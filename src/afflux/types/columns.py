@@ -11,7 +11,8 @@ from afflux.types.postgres import KINDS, PgType, pg_type
 from afflux.types.stock import PLACEHOLDER, Form, stock_form
 from afflux.types.wire import fixed_width_type, is_wire, wire_form, wire_type
 
-_PARAMETER = "__debezium.source.column."
+PARAMETER = "__debezium.source.column."
+"""What the names of the schema parameters begin with that say of a column what it is at the source."""
 _ENUM = "io.debezium.data.Enum"
 
 _UUID_PLACEHOLDER = "b68a35a7-17ad-35b3-af2a-ae46edb4545a"
@@ -105,14 +106,14 @@ def read_column(field: dict[str, Any]) -> Column:
     """
     avro, nullable = _branch(field["type"])
     parameters: dict[str, str] = avro.get("connect.parameters", {})
-    name = parameters.get(_PARAMETER + "name", field["name"])
-    source = parameters.get(_PARAMETER + "type")
+    name = parameters.get(PARAMETER + "name", field["name"])
+    source = parameters.get(PARAMETER + "type")
     if source is None:
         raise UnsupportedTypeError(
             f"column {name!r} comes without its source type",
             hint="the connector needs datatype.propagate.source.type=.+ (`connectors apply` sets it)",
         )
-    length, scale = (_number(parameters.get(_PARAMETER + part)) for part in ("length", "scale"))
+    length, scale = (_number(parameters.get(PARAMETER + part)) for part in ("length", "scale"))
     of = wire_type(avro, length, scale) if is_wire(avro) else pg_type(source, length, scale)
     element = _branch(avro["items"])[0] if avro["type"] == "array" else avro
     if element.get("connect.name") == _ENUM:

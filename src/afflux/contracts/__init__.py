@@ -1,0 +1,1 @@
+"""Data contracts: what consumers count on, against what shards really produce, and shard against shard."""
