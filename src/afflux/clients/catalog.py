@@ -251,3 +251,8 @@ MARK: LiteralString = "select pg_wal_lsn_diff(pg_logical_emit_message(true, %s, 
 CONFIRMED: LiteralString = """
 select pg_wal_lsn_diff(confirmed_flush_lsn, '0/0')::bigint as position from pg_replication_slots where slot_name = %s
 """
+
+SIZE: LiteralString = """
+select coalesce((select sum(pg_total_relation_size(relid)) from pg_partition_tree(r.oid)), pg_total_relation_size(r.oid))::bigint as size
+from (select to_regclass(%s)::oid as oid) r where r.oid is not null
+"""

@@ -18,6 +18,7 @@ from afflux.clients.catalog import (
     PUBLICATION,
     RELATIONS,
     SERVER,
+    SIZE,
     SLOT,
     Column,
     Publication,
@@ -97,6 +98,11 @@ class Session:
     def mark(self, prefix: str) -> int:
         """Write a logical message into the WAL, and return where it is; a connector that lets them through passes it."""
         return int(self._rows(MARK, prefix)[0]["position"])
+
+    def size(self, schema: str, table: str) -> int:
+        """Return the bytes of a table, its partitions, large values and indexes; 0 for one that is not there."""
+        name = sql.Identifier(schema, table).as_string(self._connection)
+        return next((int(row["size"]) for row in self._rows(SIZE, name)), 0)
 
     def confirmed(self, slot: str) -> int | None:
         """Return up to where a slot's reader needs nothing any more; None where there is no such slot."""

@@ -3,10 +3,10 @@
 from afflux.errors import TableError
 from afflux.sinks.base import Partition, Span
 
-_GO_ON = (
-    "`afflux positions rewind --topic {topic} --offset start`, then `afflux tables resume {topic}`, "
-    "read on what there is; what was deleted before it was applied is lost to the target"
-)
+HEADLESS = "the head of its topic was deleted before this sink came"
+"""What is said of a topic that would be begun with a hole; by it those are known that are to be filled."""
+
+_GO_ON = "`afflux tables resync {topic}` has the table read anew, and goes on"
 
 
 def recreated(topic: str) -> TableError:
@@ -27,6 +27,12 @@ def out_of_range(partition: Partition, position: int, holds: Span | None) -> Tab
         holds: the offsets that the partition holds; None where the broker does not say.
     """
     place = f"topic {partition.topic}, partition {partition.number}"
+    if position == 0 and holds is not None and holds.start > 0:
+        return TableError(
+            f"{place} begins at {holds.start}: {HEADLESS}",
+            topic=partition.topic,
+            hint="a snapshot fills it, of a large table when you say so: `afflux tables resync`",
+        )
     stands = f"{place}: the next offset is {position}"
     if holds is None:
         why = "which the topic does not hold any more"

@@ -15,6 +15,7 @@ from afflux.sinks.base import Partition
 from afflux.sinks.base import Sink as AnySink
 from afflux.sinks.state import SinkState
 from afflux.stream.contests import Contests
+from afflux.stream.fills import Fills
 from afflux.stream.leavers import Leavers
 from afflux.stream.resyncs import Resyncs
 from afflux.topology.model import Topology
@@ -121,5 +122,7 @@ def chores_of(
     def target() -> AnySink:
         return make_sink(sink, topology.name, group)
 
-    anew = Resyncs(topology, state, target, servers(topology).notifications, ends_of)
-    return Chores([anew, Contests(topology, state), Leavers(topology, state, target), *others], state)
+    to = servers(topology)
+    anew = Resyncs(topology, state, target, to.notifications, ends_of)
+    fills = Fills(topology, state, to)
+    return Chores([anew, fills, Contests(topology, state), Leavers(topology, state, target), *others], state)
