@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from afflux.assets import asset
 from afflux.clients.catalog import Relation
+from afflux.control.renaming import renames
 from afflux.control.security import java_security
 from afflux.errors import UsageError
 from afflux.topology.kinds import KINDS
@@ -97,6 +98,11 @@ def check_settings(topology: Topology) -> None:
     Raises:
         UsageError: the message names the property and says why.
     """
+    if router := renames(topology.source.config):
+        raise UsageError(
+            f"source.config can't set {router}: topics that a connector's own transform renames are not read in this version",
+            hint="Remove it: the topology's `transforms` name the targets. docs/layouts.md says more.",
+        )
     for key in topology.source.config:
         if key in _OWN:
             raise UsageError(f"source.config can't set {key}: {_OWN[key]}", hint="Remove it from the topology.")

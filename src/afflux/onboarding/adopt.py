@@ -7,6 +7,7 @@ and nothing is copied again. They stay as they are (`connect.connectors: given`)
 from collections.abc import Iterable, Mapping, Sequence
 
 from afflux.clients.connect import Connector
+from afflux.control.renaming import renames
 from afflux.errors import UsageError
 from afflux.onboarding.draft import KAFKA, PASSWORD, REGISTRY, Draft, Place
 from afflux.topology.secrets import is_reference
@@ -53,8 +54,12 @@ def adopt(name: str, connect: str, connectors: Mapping[str, Connector], *, targe
     password = next(iter({connector.config.get("database.password", "") for connector in found}))
     registry, notes = _registry(found)
     notes += [
-        f"connector {connector.name} has transforms of its own ({connector.config['transforms']}):"
-        " where they rename topics, see docs/connectors.md."
+        f"connector {connector.name} has transforms of its own ({connector.config['transforms']})"
+        + (
+            ", which rename topics: those are not read in this version, see docs/layouts.md."
+            if renames(connector.config)
+            else "."
+        )
         for connector in found
         if connector.config.get("transforms", "") not in {"", "afflux"}
     ]
@@ -93,7 +98,7 @@ def _shard_names(found: Sequence[Connector]) -> list[str]:
     if len(set(prefixes)) < len(prefixes):
         raise UsageError(
             "several connectors have the same topic.prefix, so their events can't be told apart by topic",
-            hint="see docs/connectors.md for shards that share topics",
+            hint="docs/layouts.md says how shards keep apart",
         )
     cut = _common(prefixes)
     names = [prefix[cut:] or prefix for prefix in prefixes] if len(prefixes) > 1 else prefixes
