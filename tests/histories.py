@@ -25,7 +25,7 @@ from afflux.sinks.base import (
     TableName,
     unchanged,
 )
-from afflux.stream.decoder import BORN, DEPARTS, Decoded, TruncateEvent
+from afflux.stream.decoded import BORN, DEPARTS, Decoded, TruncateEvent
 from afflux.types.columns import Column
 from afflux.types.postgres import PgType, pg_type
 from afflux.types.stock import STOCK

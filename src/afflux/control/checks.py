@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from afflux.clients.catalog import Relation
 from afflux.control.desired import TABLES, Desired
+from afflux.control.identities import faults, given_key
 from afflux.control.world import Problem, ShardWorld
 from afflux.topology.model import Shard, Topology
 from afflux.topology.tables import is_exact, is_read_from, match, matches
@@ -170,56 +171,19 @@ def _table(topology: Topology, shard: Shard, table: Relation, world: ShardWorld)
         )
     parted = table.kind == "p"
     leaves = [leaf for leaf in world.relations if leaf.root == table.full_name and leaf.kind == "r"] if parted else []
-    for part in [table, *leaves]:
-        yield from _identity(shard, part, needs_key=_needs_key(topology, table))
-
-
-def _needs_key(topology: Topology, table: Relation) -> bool:
-    """Tell whether the target needs the source's key; what is only ever appended does not."""
     declared = match(topology, table.full_name)
-    return declared is None or (declared.mode == "upsert" and not isinstance(declared.key, list))
+    if declared is None:
+        return
+    for part in [table, *leaves]:
+        for fault, hint in faults(part, _name(part), declared):
+            yield Problem(shard.name, f"table {part.full_name}", fault, hint)
+    for column in given_key(table, declared):
+        if set(column) & set(_SEPARATORS):
+            fault = f"the column {column!r} of its declared key has one of {_SEPARATORS}, which Debezium takes for more columns"
+            yield Problem(shard.name, what, fault, "Rename the column, or declare another key.")
 
 
-def _identity(shard: Shard, table: Relation, *, needs_key: bool) -> Iterator[Problem]:
-    """Updates and deletes must say which row they mean, by the same columns as inserts do."""
-    what, name = f"table {table.full_name}", _name(table)
-    if table.identity == "n":
-        yield Problem(
-            shard.name,
-            what,
-            "its replica identity is NOTHING, so PostgreSQL refuses UPDATE and DELETE once it is published",
-            f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT;",
-        )
-    elif table.identity == "i" and not set(table.primary_key) <= set(table.identity_key):
-        outside = ", ".join(column for column in table.primary_key if column not in table.identity_key)
-        yield Problem(
-            shard.name,
-            what,
-            f"its replica identity is an index without the primary key's {outside}, so deletes would name wrong rows",
-            f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT;",
-        )
-    elif not table.primary_key and table.identity != "i" and needs_key:
-        yield Problem(
-            shard.name,
-            what,
-            "it has no primary key, so no row of the target can be updated",
-            f"ALTER TABLE {name} ADD PRIMARY KEY (...); or, with a unique index over NOT NULL columns,"
-            f" ALTER TABLE {name} REPLICA IDENTITY USING INDEX ...;",
-        )
-    elif not table.primary_key and table.identity == "d":
-        yield Problem(
-            shard.name,
-            what,
-            "it has no primary key, so PostgreSQL refuses UPDATE and DELETE once it is published",
-            f"ALTER TABLE {name} REPLICA IDENTITY FULL;",
-        )
-    elif table.deferrable_key and table.identity == "d":
-        yield Problem(
-            shard.name,
-            what,
-            "its primary key is deferrable, so PostgreSQL refuses UPDATE and DELETE once it is published",
-            f"ALTER TABLE {name} REPLICA IDENTITY FULL; or make the key not deferrable.",
-        )
+_SEPARATORS = ":;,"
 
 
 def _nearest(name: str, world: ShardWorld) -> str:

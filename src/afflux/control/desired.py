@@ -8,7 +8,7 @@ from afflux.clients.topics import Topic
 from afflux.control.settings import connector_config, topic_settings
 from afflux.topology.model import Shard, Table, Topology
 from afflux.topology.names import notification_topic, shard_names, signal_topic, table_topic
-from afflux.topology.tables import match
+from afflux.topology.tables import is_read_from, match
 
 TABLES = frozenset({"r", "p"})
 """Kinds of relation whose changes PostgreSQL can publish."""
@@ -110,9 +110,12 @@ def subjects(topics: Iterable[str]) -> set[str]:
 def _table_topic(topology: Topology, shard: Shard, table: Relation) -> Topic:
     topics = topology.kafka.topics
     name = table_topic(topology, shard, table.full_name)
-    return Topic(name, topics.partitions, topics.replication, topic_settings(topology))
+    declared = match(topology, table.full_name)
+    # A history is told in order, whatever the key.
+    partitions = 1 if declared is not None and declared.mode == "history" else topics.partitions
+    return Topic(name, partitions, topics.replication, topic_settings(topology))
 
 
 def _is_wanted(topology: Topology, shard: Shard, relation: Relation) -> bool:
     table: Table | None = match(topology, relation.full_name)
-    return table is not None and (table.shards == "all" or shard == topology.shards[0])
+    return table is not None and is_read_from(topology, table, shard.name)

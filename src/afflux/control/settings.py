@@ -5,18 +5,20 @@ Why each setting is what it is stands in `docs/connectors.md`.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
 from afflux.assets import asset
 from afflux.clients.catalog import Relation
+from afflux.control.identities import given_key
 from afflux.control.renaming import renames
 from afflux.control.security import java_security
 from afflux.errors import UsageError
 from afflux.topology.kinds import KINDS
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import message_prefix, notification_topic, shard_names, signal_topic
+from afflux.topology.tables import match
 
 TOPOLOGY_MARK, SHARD_MARK = "afflux.topology", "afflux.shard"
 """Properties of ours in a connector's config: whose it is. Kafka Connect keeps what it does not know."""
@@ -36,6 +38,13 @@ EXACT = {
     "transforms.afflux.type": PLUGIN,
 }
 """What a connector needs to use the plugin."""
+
+KEY_COLUMNS = "message.key.columns"
+"""The property that tells Debezium the keys of tables."""
+TWICE_HINT = (
+    "Let Connect's workers run with exactly.once.source.support=enabled. Without it a change may come twice, which "
+    "`append`, `history` and tables without a key would keep; `allow_duplicates: true` bears that."
+)
 
 _OWN = {
     "connector.class": "this is what afflux sets up",
@@ -77,6 +86,7 @@ _OWN = {
     "unavailable.value.placeholder": "the sink knows unchanged TOAST by it",
     "event.processing.failure.handling.mode": "it would skip events in silence",
     "heartbeat.action.query": "watermarks rest on it",
+    "exactly.once.support": "tables that keep every change rest on it; see tables[].allow_duplicates",
     "message.prefix.include.list": "watermarks rest on the heartbeats' messages",
     "message.prefix.exclude.list": "watermarks rest on the heartbeats' messages",
     "flush.lsn.source": "the slot would never move",
@@ -113,7 +123,7 @@ def check_settings(topology: Topology) -> None:
             )
 
 
-def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation], *, exact: bool) -> dict[str, str]:
+def connector_config(topology: Topology, shard: Shard, tables: Collection[Relation], *, exact: bool) -> dict[str, str]:
     """Return the whole config of a shard's connector.
 
     Args:
@@ -151,7 +161,7 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
         "registry_url": converter_registry_url(topology),
         "max_request_size": room,
         "buffer_memory": max(LEAST_BUFFER, room),
-        "exactly_once": "requested" if all(t.mode == "upsert" for t in topology.tables) else "required",
+        "exactly_once": "required" if any(_is_doubled(topology, table) for table in tables) else "requested",
     }
     config = {key: value.format(**fields) for key, value in _template(KINDS[topology.source.kind]).items()}
     consumer = {key for key in topology.source.config if key.startswith("signal.consumer.")}
@@ -166,10 +176,26 @@ def connector_config(topology: Topology, shard: Shard, tables: Iterable[Relation
     }
     config |= {f"topic.creation.default.{key}": value for key, value in made.items()}
     config |= {key: _text(value) for key, value in topology.source.config.items()}
+    if given := key_columns(topology, tables):
+        theirs = config.get(KEY_COLUMNS, "")
+        config[KEY_COLUMNS] = f"{given};{theirs}" if theirs else given
     if exact:
         theirs = config.get("transforms", "")
         config |= EXACT | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
     return config
+
+
+def key_columns(topology: Topology, tables: Iterable[Relation]) -> str:
+    """Return what tells Debezium the declared keys that are not the tables' own; empty where there are none."""
+    declared = ((table, match(topology, table.full_name)) for table in tables)
+    given = {table.full_name: given_key(table, entry) for table, entry in declared if entry is not None}
+    return ";".join(f"{re.escape(name)}:{','.join(key)}" for name, key in sorted(given.items()) if key)
+
+
+def _is_doubled(topology: Topology, table: Relation) -> bool:
+    """Tell whether a change that comes twice would be kept twice."""
+    declared = match(topology, table.full_name)
+    return declared is not None and declared.mode != "upsert" and not declared.allow_duplicates
 
 
 def topic_settings(topology: Topology) -> dict[str, str]:

@@ -8,10 +8,12 @@ from afflux.clients.servers import Servers, servers
 from afflux.control.desired import desired
 from afflux.control.observe import WORKERS, observe
 from afflux.control.plan import make_plan
-from afflux.control.settings import PLUGIN_WIRE
+from afflux.control.settings import PLUGIN_WIRE, TWICE_HINT
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.errors import ConnectError
 from afflux.topology.model import Shard, Topology
+
+_HINTS = {"exactly.once.support": TWICE_HINT}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def _by_connect(topology: Topology, shard: Shard, to: Servers, world: World) -> 
     except ConnectError as error:
         return [Problem(shard.name, "Kafka Connect", error.message, error.hint)]
     return [
-        Problem(shard.name, f"property {key}", " ".join(complaint.split()), "Connect's workers say so.")
+        Problem(
+            shard.name, f"property {key}", " ".join(complaint.split()), _HINTS.get(key, "Connect's workers say so.")
+        )
         for key, complaints in found.items()
         for complaint in complaints
     ]

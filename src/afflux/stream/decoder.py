@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import fastavro
 import polars as pl
@@ -18,12 +18,11 @@ from afflux.sinks.base import (
     SHARD,
     SOURCE_TS,
     TRANSACTION,
-    Keeping,
     Mode,
-    TableName,
     unchanged,
 )
 from afflux.stream import declared_key
+from afflux.stream.decoded import BORN, DEPARTS, INCREMENTAL, Decoded, Message, TruncateEvent
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
 from afflux.stream.router import Route, Router, avro_name
@@ -31,69 +30,11 @@ from afflux.types.columns import Column
 
 log = structlog.get_logger()
 
-BORN = "afflux.born"
-"""Frame column: whether the event says all of a row, whatever was before (boolean)."""
-DEPARTS = "afflux.departs"
-"""Frame column: whether a deleted row lives on under another key (boolean)."""
-
-INCREMENTAL = "afflux.incremental"
-"""Frame column, where there are any: whether a row was read by an incremental snapshot (boolean)."""
-
 _NEW_KEY = "__debezium.newkey"
 """The header of a delete that is one half of a key change."""
 
 _HEADER = 5
 """Bytes before the body: a zero, and the schema's id (the Confluent wire format)."""
-
-
-class Message(Protocol):
-    """What is read of a Kafka message."""
-
-    def topic(self) -> str: ...  # noqa: D102
-    def partition(self) -> int: ...  # noqa: D102
-    def offset(self) -> int: ...  # noqa: D102
-    def key(self) -> bytes | None: ...  # noqa: D102
-    def value(self) -> bytes | None: ...  # noqa: D102
-    def headers(self) -> list[tuple[str, Any]] | None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class TruncateEvent:
-    """A TRUNCATE of one shard's table, at its place in the order of arrival."""
-
-    shard: str
-    lsn: int
-    sequence: int
-    topic: str = ""
-    source_ts: int = 0
-    partition: int = 0
-    offset: int = 0
-    transaction: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Events of one target table with the same columns.
-
-    Attributes:
-        table: where they go.
-        columns: the source's columns, as the schema gives them.
-        key: the names of the key's columns; empty without a key.
-        rows: a row an event (two where it changes a declared key): `SEQUENCE`, `BORN`, `DEPARTS`, the meta
-            columns, the source's columns, `unchanged(column)` where values are unchanged and unknown, and
-            those of `LINEAGE` where the table keeps them; and `INCREMENTAL`, until `overtaken.py` has seen to it.
-        truncates: the truncates among the events.
-        with_shard: whether the shard is part of the target's key.
-        keeping: how the table keeps its rows.
-    """
-
-    table: TableName
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    rows: pl.DataFrame
-    truncates: tuple[TruncateEvent, ...] = ()
-    with_shard: bool = False
-    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +51,7 @@ class _Reading:
     @property
     def splits(self) -> bool:
         """Whether a change of key may come in one event, for the events' own key is another."""
-        return bool(self.route.key) and set(self.key) != set(self.own_key) and self.route.keeping.mode != Mode.APPEND
+        return set(self.key) != set(self.own_key)
 
 
 @dataclass(slots=True)
@@ -204,7 +145,8 @@ class Decoder:
         if route is None:
             return None
         own_key = self._key(topic, key_header, schema, group) if key_header else ()
-        key = _declared(topic, route, schema) or own_key
+        appended = route.keeping.mode is Mode.APPEND
+        key = own_key if appended else _declared(topic, route, schema) or own_key
         _warn_of_risks(topic, schema)
         same = (str(schema.layout), route, schema.columns, key, own_key)
         reading = _Reading(route, schema.columns, key, own_key, written, Container(schema.layout))
@@ -277,12 +219,13 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
         for at in (messages[n],)
     )
     changes = meta.filter(pl.col("op").is_in(["c", "r", "u", "d"]))
-    if reading.splits:
+    if reading.splits or route.keeping.mode is Mode.HISTORY:
         _see_that_order_is_kept(reading, group, messages)
+    if reading.splits:
         fields = {column.name: column.field for column in reading.columns}
         changes = declared_key.split(changes, [fields[name] for name in reading.key], topic)
     rows = _rows(changes, reading.columns, reading.key)
-    if route.key and route.keeping.mode != Mode.APPEND:
+    if route.key and route.keeping.mode is not Mode.APPEND:
         declared_key.check(rows, DELETED, reading.key, topic)
     if route.keeping.traced:
         rows = rows.with_columns(_lineage(changes, messages))
@@ -310,19 +253,27 @@ def _lineage(changes: pl.DataFrame, messages: Sequence[Message]) -> list[pl.Seri
 
 
 def _see_that_order_is_kept(reading: _Reading, group: _Group, messages: Sequence[Message]) -> None:
-    """Refuse rows that come by several partitions, chosen by something else than their key.
+    """Refuse several partitions where they lose an order that the table needs.
 
     Raises:
-        TableError: they do.
+        TableError: an event came by another partition than the first.
     """
     elsewhere = next((n for n in group.sequences if messages[n].partition() > 0), None)
-    if elsewhere is not None:
+    if elsewhere is None:
+        return
+    topic = messages[elsewhere].topic()
+    if reading.splits:
         raise TableError(
-            f"topic {messages[elsewhere].topic()!r} has several partitions, and its events are not spread by the "
-            f"declared key ({', '.join(reading.key)}), so that a row's events have no order",
-            topic=messages[elsewhere].topic(),
+            f"topic {topic!r} has several partitions, and its events are not spread by the declared key "
+            f"({', '.join(reading.key)}), so that a row's events have no order",
+            topic=topic,
             hint="`connectors apply` lets the connector give its events this key",
         )
+    raise TableError(
+        f"topic {topic!r} has several partitions, and its table is a history, which is told in order",
+        topic=topic,
+        hint="let a topic of one partition take its place (`connectors apply` makes it so), or let the table be `mode: append`",
+    )
 
 
 def _poison(schema: dict[str, Any], group: _Group, messages: Sequence[Message], error: Exception) -> Exception:

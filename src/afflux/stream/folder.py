@@ -23,7 +23,7 @@ from afflux.sinks.base import (
     Truncate,
     unchanged,
 )
-from afflux.stream.decoder import BORN, DEPARTS, Decoded, TruncateEvent
+from afflux.stream.decoded import BORN, DEPARTS, Decoded, TruncateEvent
 
 _LIFE = "afflux.life"
 """Frame column: counts the lives of a key; a life begins with a birth and ends with its delete."""

@@ -10,7 +10,7 @@ import structlog
 from afflux.sinks.base import Batch, Mode, Sink, TableChanges
 from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import SinkState
-from afflux.stream.decoder import Decoded, TruncateEvent
+from afflux.stream.decoded import Decoded, TruncateEvent
 from afflux.stream.folder import fold
 from afflux.stream.router import Router
 from afflux.stream.subscription import prefixes

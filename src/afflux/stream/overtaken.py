@@ -13,7 +13,7 @@ from dataclasses import replace
 import polars as pl
 
 from afflux.sinks.base import SHARD, SOURCE_TS, Emptied, Mode
-from afflux.stream.decoder import INCREMENTAL, Decoded
+from afflux.stream.decoded import INCREMENTAL, Decoded
 
 MARGIN_US = 10_000_000
 """Microseconds between a truncate's commit, by the shard's clock, and a row that counts as read after it, by Connect's."""

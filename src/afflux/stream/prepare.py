@@ -40,7 +40,8 @@ from afflux.sinks.base import (
 )
 from afflux.stream.completing import Completed, Completer, complete
 from afflux.stream.deaths import Deaths
-from afflux.stream.decoder import Decoded, Decoder
+from afflux.stream.decoded import Decoded
+from afflux.stream.decoder import Decoder
 from afflux.stream.folder import fold
 from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw

@@ -14,7 +14,7 @@ from afflux.errors import Overtaken
 from afflux.sinks.base import Batch, Mode, Partition, Sink
 from afflux.sinks.resyncs import Resync, ResyncState
 from afflux.sinks.state import SinkState
-from afflux.stream.decoder import Decoded, TruncateEvent
+from afflux.stream.decoded import Decoded, TruncateEvent
 from afflux.stream.folder import fold
 from afflux.stream.router import Router
 from afflux.stream.scans import scan_of

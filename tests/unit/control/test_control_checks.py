@@ -28,7 +28,8 @@ def test_a_sound_shard_has_no_problem() -> None:
         ({"primary_key": (), "identity": "f"}, "has no primary key", "ADD PRIMARY KEY"),
         ({"identity": "n"}, "replica identity is NOTHING", "ALTER TABLE public.orders REPLICA IDENTITY DEFAULT;"),
         ({"identity": "i", "identity_key": ("other",)}, "without the primary key's id", "REPLICA IDENTITY DEFAULT"),
-        ({"deferrable_key": True}, "deferrable", "REPLICA IDENTITY FULL"),
+        ({"deferrable_key": True}, "deferrable", "NOT DEFERRABLE"),
+        ({"deferrable_key": True, "identity": "f"}, "deferrable", "NOT DEFERRABLE"),
         ({"logged": False}, "unlogged", "ALTER TABLE public.orders SET LOGGED;"),
         ({"readable": False}, "role cdc may not read it", "GRANT SELECT ON public.orders TO cdc;"),
         ({"hidden_rows": True}, "row-level security", "ALTER ROLE cdc BYPASSRLS;"),
@@ -49,11 +50,58 @@ def test_a_table_that_can_not_be_followed_is_told_with_the_way_out(
         {"identity": "f"},
         {"identity": "i", "identity_key": ("id", "tenant")},
         {"primary_key": (), "identity": "i", "identity_key": ("code",)},
-        {"deferrable_key": True, "identity": "f"},
     ],
 )
 def test_a_table_whose_identity_holds_its_key_is_fine(traits: dict[str, Any]) -> None:
     assert found(topology(), table(**traits)) == []
+
+
+def entry(**traits: Any) -> Topology:
+    """A topology whose one entry of `tables` says more."""
+    of = topology()
+    return of.model_copy(update={"tables": [of.tables[0].model_copy(update=traits)]})
+
+
+@pytest.mark.parametrize(
+    ("declared", "traits", "message"),
+    [
+        ({"key": ["code"]}, {}, "its declared key (code) is not its own"),
+        ({"key": ["code"]}, {"primary_key": ()}, "its declared key (code) is not its own"),
+        (
+            {"key": ["code"]},
+            {"identity": "i", "identity_key": ("id", "code")},
+            "its declared key (code) is not its own",
+        ),
+        ({"mode": "append"}, {"primary_key": ()}, "PostgreSQL refuses UPDATE and DELETE"),
+        ({"mode": "append"}, {"deferrable_key": True}, "PostgreSQL refuses UPDATE and DELETE"),
+        ({"mode": "history"}, {"primary_key": (), "identity": "f"}, "it has no primary key"),
+        ({"mode": "history"}, {"deferrable_key": True, "identity": "f"}, "its primary key is deferrable"),
+        ({"key": ["a;b"]}, {"identity": "f"}, "has one of :;,"),
+    ],
+)
+def test_what_a_table_keeps_asks_for_its_own_identity(
+    declared: dict[str, Any], traits: dict[str, Any], message: str
+) -> None:
+    (problem,) = found(entry(**declared), table(**traits))
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("declared", "traits"),
+    [
+        ({"key": ["id"]}, {}),
+        ({"key": ["code"]}, {"identity": "f"}),
+        ({"key": ["code"]}, {"primary_key": (), "identity": "f"}),
+        ({"key": ["code"]}, {"deferrable_key": True, "identity": "f"}),
+        ({"mode": "append"}, {"primary_key": (), "identity": "f"}),
+        ({"mode": "append"}, {"deferrable_key": True, "identity": "f"}),
+        ({"mode": "history"}, {}),
+    ],
+)
+def test_a_table_without_a_key_that_can_be_trusted_has_its_ways(
+    declared: dict[str, Any], traits: dict[str, Any]
+) -> None:
+    assert found(entry(**declared), table(**traits)) == []
 
 
 @pytest.mark.parametrize(

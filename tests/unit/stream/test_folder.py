@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from afflux.errors import TableError
 from afflux.sinks.base import DELETED, Batch, Partition, Span, unchanged
 from afflux.sinks.memory import Memory, MemorySink
-from afflux.stream.decoder import Decoded
+from afflux.stream.decoded import Decoded
 from afflux.stream.folder import fold
 from histories import COLUMNS, SIZES, TABLE, History, Shard, batches, decoded, ends, histories, seen, shown
 
