@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal chaos heal check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser chaos heal check fuzz lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,11 @@ chart-files: $(STAMP) ## renew what the chart has from elsewhere, and the golden
 bare-metal: $(STAMP) ## systemd's and Ansible's own judgement of deploy/ (needs systemd-analyze)
 	@echo "==> bare metal"
 	@$(BIN)/pytest -q -o python_files='check_*.py' tests/bare_metal
+
+browser: $(STAMP) ## the page of afflux supervise in a real Chromium (needs one: it says so); PICTURES=dir keeps what it looks like
+	@$(BIN)/python tests/browser/chromium.py
+	@echo "==> page"
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/browser
 
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract

@@ -10,9 +10,9 @@ from afflux.monitor.flows import FlowReading
 from afflux.monitor.forecast import Forecast
 from afflux.monitor.overview import Overview, overview
 from afflux.monitor.slots import Room, ShardReading
-from afflux.monitor.topics import TopicsReading
+from afflux.monitor.topics import Retention, TopicReading, TopicsReading
 from afflux.monitor.watch import PartReading, Readings
-from afflux.sinks.base import Partition
+from afflux.sinks.base import Partition, Span
 from afflux.sinks.state import Watermark
 from afflux.topology.model import Topology
 from declared import topology
@@ -65,34 +65,41 @@ def streaming(names: Iterable[str]) -> dict[str, ShardStatus]:
     return {name: ShardStatus(name, Verdict.STREAMING) for name in names}
 
 
-def look(
+def readings(
     of: Topology,
     *,
     shards: Iterable[ShardReading] = (),
     flows: Iterable[FlowReading] = (),
-    streams: Mapping[str, ShardStatus] | None = None,
     parts: Iterable[PartReading] = (),
     heartbeats: Mapping[str, float] | None = None,
     tasks: Mapping[str, int] | None = None,
-) -> Overview:
-    """Give the overview of a topology that is well but for what is said."""
+    topics: Mapping[str, TopicReading] | None = None,
+    at: datetime = AT,
+) -> Readings:
+    """Give a look at a topology that is well but for what is said."""
     names = [shard.name for shard in of.shards]
-    readings = {name: reading(name) for name in names} | {shard.shard: shard for shard in shards}
     known = {(sink.name, name): flow(name, sink=sink.name) for sink in of.sinks for name in names}
     beats = dict.fromkeys(names, 3.0) | dict(heartbeats or {})
-    return overview(
-        of,
-        Readings(
-            at=AT,
-            seconds=1.0,
-            shards=readings,
-            topics=TopicsReading({}, beats, brokers=3, leaderless=0, thin=0),
-            flows=known | {(flow.sink, flow.shard): flow for flow in flows},
-            parts={name: PartReading(name) for name in PARTS} | {p.part: p for p in parts if p.part in PARTS},
-            targets={sink.name: PartReading(sink.name) for sink in of.sinks}
-            | {p.part: p for p in parts if p.part not in PARTS},
-            tasks=tasks or {"RUNNING": len(names)},
-            workers=1,
-        ),
-        streaming(names) | dict(streams or {}),
+    return Readings(
+        at=at,
+        seconds=1.0,
+        shards={name: reading(name) for name in names} | {shard.shard: shard for shard in shards},
+        topics=TopicsReading(topics or {}, beats, brokers=3, leaderless=0, thin=0),
+        flows=known | {(flow.sink, flow.shard): flow for flow in flows},
+        parts={name: PartReading(name) for name in PARTS} | {p.part: p for p in parts if p.part in PARTS},
+        targets={sink.name: PartReading(sink.name) for sink in of.sinks}
+        | {p.part: p for p in parts if p.part not in PARTS},
+        tasks=tasks or {"RUNNING": len(names)},
+        workers=1,
     )
+
+
+def look(of: Topology, *, streams: Mapping[str, ShardStatus] | None = None, **seen: Any) -> Overview:
+    """Give the overview of a topology that is well but for what is said; `seen` is that of `readings`."""
+    names = [shard.name for shard in of.shards]
+    return overview(of, readings(of, **seen), streaming(names) | dict(streams or {}))
+
+
+def topic(shard: str, end: int) -> TopicReading:
+    name = f"{shard}.public.t"
+    return TopicReading(name, shard, {Partition(name, 0): Span(0, end)}, None, 100.0, 1.0, Retention())

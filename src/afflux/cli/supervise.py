@@ -15,6 +15,7 @@ from afflux.cli.show import show_data, show_table
 from afflux.control.rows import Row
 from afflux.control.supervise import Supervisor
 from afflux.monitor.health import HealthServer
+from afflux.monitor.page import Page
 from afflux.topology.watch import Watched
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ def supervise(
             help="Read a shard anew by itself when its slot was lost; without it a person is asked.",
         ),
     ] = False,
-    host: Annotated[str, typer.Option(help="Where /livez, /readyz and /metrics are answered.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where the page, /livez, /readyz and /metrics are answered.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     output: OutputOption = Output.TABLE,
@@ -43,7 +44,7 @@ def supervise(
 
     Looks at every shard every ten seconds: a new shard of the topology, or of its directory, is set up; a failed task is
     treated by its cause (docs/supervise.md lists them); what could lose something waits for a person and says so. Run
-    two for safety: one acts, the other takes over. The topology is reread every 10 s and on SIGHUP; SIGTERM finishes
+    two for safety: one acts, the other takes over. With --port 8080 a page on that port shows it all. The topology is reread every 10 s and on SIGHUP; SIGTERM finishes
     the deed under way and leaves.
 
     Exit code with --once: 0 every shard streams (or makes its first copy, or was paused by somebody), or another
@@ -61,12 +62,15 @@ def supervise(
         if not rows:
             say(f"another supervisor acts: {supervisor.leader() or 'the broker does not say which'}")
         raise typer.Exit(0 if all(row.well for row in rows) else 1)
-    health = HealthServer(host, port, supervisor.alive, supervisor.ready, started=supervisor.started)
+    page = Page(supervisor.seen, supervisor.deeds)
+    health = HealthServer(host, port, supervisor.alive, supervisor.ready, started=supervisor.started, pages=page.routes)
     health.start()
-    log.info("running", health=f"http://{host}:{health.port}")
+    page.start()
+    log.info("running", page=f"http://{host}:{health.port}")
     try:
         supervisor.run()
     finally:
+        page.stop()
         health.stop()
     log.info("stopped")
 

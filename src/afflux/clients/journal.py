@@ -49,8 +49,11 @@ class Journal:
             self._producer = None
             raise KafkaError(f"{self._where} can't be written: {lost[0] if lost else 'no answer'}", transient=True)
 
-    def entries(self) -> Iterator[dict[str, Any]]:
+    def entries(self, newest: int | None = None) -> Iterator[dict[str, Any]]:
         """Read what is there now, from the oldest on; what somebody else wrote in another form is left out.
+
+        Args:
+            newest: begin so many offsets before the end; None: with the oldest entry.
 
         Raises:
             KafkaError: the topic can't be read to its end.
@@ -60,8 +63,9 @@ class Journal:
         consumer = Consumer({**settings, "enable.partition.eof": True}, logger=QUIET)
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=ANSWER_SECONDS)
-            if low < high:
-                consumer.assign([TopicPartition(self._topic, 0, low)])
+            begin = low if newest is None else max(low, high - newest)
+            if begin < high:
+                consumer.assign([TopicPartition(self._topic, 0, begin)])
                 yield from self._read(consumer)
         except confluent_kafka.KafkaException as error:
             raise self._failed(error.args[0]) from None

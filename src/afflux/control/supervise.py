@@ -15,12 +15,13 @@ import structlog
 from afflux.clients.lease import SESSION_SECONDS, Lease
 from afflux.clients.servers import connect, servers
 from afflux.control import audit, last_resort
-from afflux.control.audit import Audit
+from afflux.control.audit import Audit, Record
 from afflux.control.rounds import Rounds
 from afflux.control.rows import Row, rows
 from afflux.errors import ServerError, UsageError
 from afflux.monitor import metrics
 from afflux.monitor.guard import LastResort
+from afflux.monitor.page import Seen
 from afflux.monitor.station import Station
 from afflux.topology.model import Topology
 from afflux.topology.names import control_group, control_topic
@@ -75,6 +76,26 @@ class Supervisor:
     def rows(self) -> list[Row]:
         """Every shard, as of the last round; none where another supervisor acts."""
         return rows(self._rounds.ward, time.monotonic())
+
+    def seen(self) -> Seen | None:
+        """Give what was last seen, for the page; None before the first look."""
+        readings = self._station.readings
+        if readings is None:
+            return None
+        looks = self._rounds.ward.looks
+        return Seen(
+            topology=self._topology,
+            readings=readings,
+            streams={name: look.status for name, look in looks.items()},
+            rows=self.rows,
+            alerts=self._station.alerts,
+            leads=self.leads,
+            waiting=self._waiting,
+        )
+
+    def deeds(self) -> list[Record]:
+        """Read what was done lately, by whichever supervisor; raises KafkaError when the topic can't be read."""
+        return audit.newest(self._topology)
 
     def leader(self) -> str:
         """Ask the broker who acts; empty where it does not say."""

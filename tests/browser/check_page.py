@@ -1,0 +1,140 @@
+"""The page of 200 shards in a real Chromium: light, dark and narrow. `make browser` collects it, a plain pytest does not."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chromium import chromium
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from simulated import Simulated, hour_ago
+
+from afflux.monitor import page as monitor
+from afflux.monitor.health import HealthServer
+
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PICTURES = os.environ.get("PICTURES")
+"""Where pictures are kept; they are only taken otherwise."""
+LOOKS = 120
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
+
+
+class Stage:
+    """A simulated supervisor, and the page that shows it."""
+
+    def __init__(self, world: Simulated, looks: int) -> None:
+        self._world, self._seen = world, world.look()
+        self._page = monitor.Page(lambda: self._seen, world.deeds)
+        for _ in range(looks):
+            self._page.turn()
+            self.go_on()
+        self._page.start()
+        self._server = HealthServer("127.0.0.1", 0, str, str, pages=self._page.routes)
+        self._server.start()
+        self.address = f"http://127.0.0.1:{self._server.port}/"
+
+    def go_on(self) -> None:
+        self._seen = self._world.look()
+
+    def close(self) -> None:
+        self._page.stop()
+        self._server.stop()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    made = Stage(Simulated(begun=hour_ago()), LOOKS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hostile() -> Iterator[Stage]:
+    made = Stage(Simulated(begun=hour_ago(), said=HOSTILE), 2)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=["light", "dark", "narrow"])
+def view(request: pytest.FixtureRequest, browser: Browser, stage: Stage) -> Iterator[tuple[str, Page]]:
+    name = str(request.param)
+    size = {"width": 390, "height": 844} if name == "narrow" else {"width": 1280, "height": 1000}
+    context = browser.new_context(viewport=size, color_scheme="dark" if name == "dark" else "light")  # type: ignore[arg-type]
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            said.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda of: asked.append(of.url))
+    page.goto(stage.address)
+    expect(page.locator("#verdict")).to_contain_text("need you", timeout=20_000)
+    yield name, page
+    assert said == []
+    assert all(url.startswith((stage.address, "data:")) for url in asked)
+    context.close()
+
+
+def test_all_is_readable_and_nothing_overflows(view: tuple[str, Page], tmp_path: Path) -> None:
+    name, page = view
+    expect(page.locator("#deeds li")).to_have_count(2, timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect(page.locator(".dot")).to_have_count(200)
+    expect(page.locator("#shards tr:not(.detail)")).to_have_count(25)
+    expect(page.locator("#shards tr").first).to_have_attribute("data-level", "page")
+    assert page.locator("#charts polyline").count() >= 4
+    page.screenshot(path=Path(PICTURES or tmp_path) / f"{name}.png")
+
+
+def test_two_hundred_shards_are_found_and_told_of(view: tuple[str, Page]) -> None:
+    _, page = view
+    page.get_by_role("button", name="show all 200 shards").click()
+    expect(page.locator("#shards tr:not(.detail)")).to_have_count(200)
+    page.get_by_label("only those that need you").check()
+    expect(page.locator("#count")).to_contain_text("of 200")
+    page.get_by_label("only those that need you").uncheck()
+    page.get_by_label("find a shard").fill("shard013")
+    expect(page.locator("#shards tr:not(.detail)")).to_have_count(1)
+    page.get_by_role("button", name="shard013").click()
+    detail = page.locator("#shards tr.detail")
+    expect(detail).to_contain_text("full in 3h 53m (2h 30m to 8h 20m)")
+    expect(detail.locator("svg")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_new_look_is_shown_without_asking(view: tuple[str, Page], stage: Stage) -> None:
+    _, page = view
+    before = page.locator("#live").text_content() or ""
+    stage.go_on()
+    expect(page.locator("#live")).not_to_have_text(before, timeout=10_000)
+
+
+def test_what_others_have_named_is_only_text(browser: Browser, hostile: Stage) -> None:
+    page = browser.new_page()
+    page.goto(hostile.address)
+    expect(page.locator("#verdict")).to_contain_text(HOSTILE, timeout=20_000)
+    expect(page.locator("#deeds")).to_contain_text(HOSTILE, timeout=30_000)
+    page.get_by_role("button", name="shard099").click()
+    expect(page.locator("#shards tr.detail:not([hidden])")).to_contain_text(f"shard099.public.{HOSTILE}")
+    assert page.evaluate("window.hit === undefined && document.querySelectorAll('main img, main script').length === 0")
+    page.close()
+
+
+def test_markup_can_not_be_made_even_by_mistake(browser: Browser, stage: Stage) -> None:
+    page = browser.new_page()
+    page.goto(stage.address)
+    made = "() => { try { document.body.innerHTML = '<b>x</b>'; return true; } catch { return false; } }"
+    assert not page.evaluate(made)
+    page.close()
