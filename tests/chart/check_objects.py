@@ -147,3 +147,22 @@ def test_alerts_and_dashboard_are_packed_whole(newest_helm: Path) -> None:
     assert rule["spec"] == yaml.safe_load((files / "afflux.rules.yaml").read_text())
     dashboard = named(found, "ConfigMap")["orders-afflux-dashboard"]["data"]["afflux.json"]
     assert json.loads(dashboard) == json.loads((files / "dashboard.json").read_text())
+
+
+def test_the_supervisor_may_use_every_group_that_afflux_s_clients_name(newest_helm: Path) -> None:
+    users = named(objects(render(newest_helm, [values_of("strimzi")])), "KafkaUser")
+    acls = users["orders-afflux-kafka-user-control"]["spec"]["authorization"]["acls"]
+    allowed = [acl["resource"] for acl in acls if acl["resource"]["type"] == "group"]
+    sources = [path.read_text() for path in (CHART.parents[1] / "src" / "afflux" / "clients").glob("*.py")]
+    names = {name for text in sources for name in re.findall(r'"group\.id": "([^"]+)"', text)}
+    assert names
+    for name in names:
+        assert any(each["patternType"] == "prefix" and name.startswith(each["name"]) for each in allowed)
+
+
+def test_a_sink_s_user_may_read_its_topics_and_group_and_nothing_else(newest_helm: Path) -> None:
+    found = objects(render(newest_helm, [values_of("strimzi")]))
+    acls = named(found, "KafkaUser")["orders-afflux-kafka-user-sink-warehouse"]["spec"]["authorization"]["acls"]
+    assert {operation for acl in acls for operation in acl["operations"]} == {"Read", "Describe"}
+    names = {(acl["resource"]["type"], acl["resource"]["name"]) for acl in acls}
+    assert names == {("topic", "shard0."), ("topic", "shard1."), ("group", "afflux.orders.warehouse")}

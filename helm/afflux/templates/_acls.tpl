@@ -26,7 +26,8 @@
 {{- end }}
 {{ include "afflux.acl" (list "topic" "prefix" $own "Create" "Describe" "DescribeConfigs" "AlterConfigs" "Read" "Write") }}
 {{ include "afflux.acl" (list "group" "prefix" $own "Read" "Describe") }}
-{{ include "afflux.acl" (list "group" "literal" "afflux-signals" "Read" "Describe") }}
+{{- /* Groups that nobody joins: a client that reads a topic from its beginning to its end wants a name for one. */}}
+{{ include "afflux.acl" (list "group" "prefix" "afflux-" "Describe") }}
 {{- end -}}
 
 {{/* The workers of Connect: their own group and topics, the shards' topics, exactly-once transactions, signals. */}}
