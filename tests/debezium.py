@@ -36,6 +36,7 @@ def envelope(prefix: str, table: str, columns: list[Any]) -> dict[str, Any]:
             {"name": "ts_us", "type": ["null", "long"], "default": None},
             {"name": "schema", "type": "string"},
             {"name": "table", "type": "string"},
+            {"name": "txId", "type": ["null", "long"], "default": None},
             {"name": "lsn", "type": ["null", "long"], "default": None},
         ],
     }
@@ -116,12 +117,13 @@ class Wire:
         ts_us: int = 1_000_000,
         sequence: str | None = None,
         incremental: bool = False,
+        before: dict[str, Any] | None = None,
     ) -> Event:
         topic = f"{prefix}.{table}"
         schema, name = table.split(".")
         at = lsn if lsn is not None else next(self.lsn)
         value = {
-            "before": row if op == "d" else None,
+            "before": row if op == "d" else before,
             "after": row if op in "cru" else None,
             "source": {
                 "version": "3.7.0",
@@ -131,6 +133,7 @@ class Wire:
                 "ts_us": ts_us,
                 "schema": schema,
                 "table": name,
+                "txId": None if incremental else at + 1000,
                 "lsn": None if incremental else at,
             },
             "op": op,

@@ -1,14 +1,16 @@
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import config_of, table, topology
 
+from afflux.control.desired import desired
 from afflux.control.security import java_security
 from afflux.control.settings import check_settings, converter_registry_url, include_list, listed, milliseconds
 from afflux.errors import UsageError
-from afflux.topology.model import Kafka, Names, Registry, Topics
+from afflux.topology.model import Kafka, Names, Registry, Topics, Topology
 
 
 def test_every_promise_has_its_setting() -> None:
@@ -162,3 +164,44 @@ def test_a_transform_that_takes_events_to_topics_that_nobody_reads_is_refused(ki
             }
         )
     )
+
+
+def kept(**entry: Any) -> Topology:
+    of = topology()
+    return of.model_copy(update={"tables": [of.tables[0].model_copy(update=entry)]})
+
+
+def test_debezium_is_told_the_declared_keys_that_are_not_the_tables_own() -> None:
+    of = kept(key=["tenant", "code"])
+    plain, own = table("a.b", identity="f"), table("pairs", identity="f", primary_key=("code", "tenant"))
+    assert config_of(of, of.shards[0], plain, own)["message.key.columns"] == r"public\.a\.b:tenant,code"
+    assert "message.key.columns" not in config_of(topology(), of.shards[0], plain, own)
+
+
+def test_declared_keys_stand_beside_the_user_s() -> None:
+    of = kept(key=["code"])
+    of = of.model_copy(update={"source": of.source.model_copy(update={"config": {"message.key.columns": "x.y:z"}})})
+    assert config_of(of, of.shards[0], table())["message.key.columns"] == r"public\.orders:code;x.y:z"
+
+
+@pytest.mark.parametrize(
+    ("entry", "level"),
+    [
+        ({}, "requested"),
+        ({"mode": "append"}, "required"),
+        ({"mode": "history"}, "required"),
+        ({"mode": "append", "allow_duplicates": True}, "requested"),
+    ],
+)
+def test_what_would_keep_a_change_twice_asks_for_exactly_once(entry: dict[str, Any], level: str) -> None:
+    of = kept(**entry)
+    assert config_of(of, of.shards[0], table())["exactly.once.support"] == level
+
+
+def test_a_history_has_topics_of_one_partition() -> None:
+    of = kept(mode="history")
+    many = {"kafka": of.kafka.model_copy(update={"topics": Topics(partitions=4)})}
+    of, other = of.model_copy(update=many), topology().model_copy(update=many)
+    name = "shard0.public.orders"
+    assert desired(of, of.shards[0], [table()], exact=True).topics[name].partitions == 1
+    assert desired(other, of.shards[0], [table()], exact=True).topics[name].partitions == 4
