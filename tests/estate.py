@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from afflux.cli import app
 from afflux.clients.topics import Topics
@@ -211,6 +211,24 @@ class Estate:
         producer.produce(topic, value, key, partition, on_delivery=lambda _, message: offsets.append(message.offset()))
         assert producer.flush(30) == 0
         return offsets[0]
+
+    def read(self, topic: str, count: int) -> list[Message]:
+        """Wait for so many messages of a topic's first partition, and return them."""
+        wait_for(lambda: topic in self.kafka.names(), PATIENCE, f"topic {topic}")
+        settings = {"bootstrap.servers": self.addresses.kafka, "group.id": self.name, "enable.auto.commit": False}
+        consumer = Consumer(settings)
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found: list[Message] = []
+
+        def enough() -> bool:
+            found.extend(message for message in consumer.consume(count, 1) if message.error() is None)
+            return len(found) >= count
+
+        try:
+            wait_for(enough, PATIENCE, f"{count} messages in {topic}")
+        finally:
+            consumer.close()
+        return found[:count]
 
     # --- the operator ---------------------------------------------------------------------------
 

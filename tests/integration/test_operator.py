@@ -17,6 +17,8 @@ pytestmark = pytest.mark.stack
 def home(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     """A topology of two shards with a daemon, its first rows in the target."""
     with estate(addresses, tmp_path_factory.mktemp("operator"), "operator") as made:
+        made.sinks[0]["dead_letters"] = {"topic": f"{made.name}-shard.told"}
+        made.write()
         made.sql("CREATE TABLE $.orders (id int PRIMARY KEY, note text, amount numeric)")
         made.sql("CREATE TABLE $.calm (id int PRIMARY KEY, note text)")
         for shard in made.shards:
@@ -52,6 +54,11 @@ def test_bytes_that_are_no_event_are_listed_shown_and_given_up(home: Estate) -> 
         "bytes": "\\x" + b"no event at all".hex(),
         "problem": "it does not begin with a schema id",
     }
+    (told,) = home.read(f"{home.name}-shard.told", 1)
+    assert (told.key(), told.value()) == (b"no key either", b"no event at all")
+    headers = {name: text.decode() for name, text in told.headers() or ()}
+    assert headers["afflux.kind"] == "no schema id"
+    assert [headers[f"afflux.{part}"] for part in ("topic", "partition", "offset")] == [topic, "0", str(offset)]
     home.sql("UPDATE $.calm SET note = 'after it'")
     home.await_equal("calm")
     home.operate("dead-letters", "replay", letter["id"], code=1)

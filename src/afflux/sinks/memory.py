@@ -146,4 +146,5 @@ def _keep(memory: Memory, letter: DeadLetter) -> None:
     now = datetime.now(UTC)
     first = memory.letters[letter.id].first_seen if letter.id in memory.letters else now
     state = LetterState.SUPERSEDED if letter.superseded else LetterState.OPEN
-    memory.letters[letter.id] = KeptLetter(letter, state, first, now)
+    told = letter.id in memory.letters and memory.letters[letter.id].told
+    memory.letters[letter.id] = KeptLetter(letter, state, first, now, told)

@@ -90,6 +90,24 @@ class MemoryState(SinkState):
             self._memory.set_state(were, LetterState.DISCARDED)
         return were
 
+    def untold_letters(self, most: int) -> list[DeadLetter]:
+        """See `SinkState.untold_letters`."""
+        kept = sorted(self._memory.letters.values(), key=lambda kept: (kept.first_seen, kept.letter.id))
+        return [each.letter for each in kept if not each.told][:most]
+
+    def tell_letters(self, letters: Collection[LetterId]) -> None:
+        """See `SinkState.tell_letters`."""
+        known = self._memory.letters
+        known.update({at: replace(known[at], told=True) for at in letters if at in known})
+
+    def forget_letters(self, before: datetime) -> int:
+        """See `SinkState.forget_letters`."""
+        known = self._memory.letters
+        old = [at for at, kept in known.items() if kept.state is not LetterState.OPEN and kept.last_seen < before]
+        for at in old:
+            del known[at]
+        return len(old)
+
     def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
         """See `SinkState.ask_resyncs`."""
         memory_resyncs.ask(self._memory.resyncs, resyncs)

@@ -30,6 +30,7 @@ class KeptLetter:
     state: LetterState
     first_seen: datetime
     last_seen: datetime
+    told: bool = False
 
 
 @dataclass(slots=True)

@@ -186,6 +186,21 @@ class SinkState(ABC):
     def discard(self, letters: Collection[LetterId]) -> frozenset[LetterId]:
         """Give dead letters up; returns those that were open, and are not now."""
 
+    def untold_letters(self, most: int) -> list[DeadLetter]:  # noqa: ARG002 - for those who can
+        """Give dead letters that have not been told elsewhere, the oldest first.
+
+        Args:
+            most: so many at most.
+        """
+        return []
+
+    def tell_letters(self, letters: Collection[LetterId]) -> None:  # noqa: B027 - likewise
+        """Remember that dead letters have been told elsewhere."""
+
+    def forget_letters(self, before: datetime) -> int:  # noqa: ARG002 - likewise
+        """Forget dead letters that are settled, and have been since a time; returns how many."""
+        return 0
+
     @abstractmethod
     def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
         """Remember that tables of shards are read anew; each takes the place of its topic's earlier one."""

@@ -14,11 +14,13 @@ from afflux.sinks import make_sink, make_state
 from afflux.sinks.base import Partition
 from afflux.sinks.base import Sink as AnySink
 from afflux.sinks.state import SinkState
+from afflux.stream.burials import Burials
 from afflux.stream.contests import Contests
 from afflux.stream.fills import Fills
 from afflux.stream.leavers import Leavers
 from afflux.stream.resyncs import Resyncs
 from afflux.topology.model import Topology
+from afflux.topology.secrets import resolve
 from afflux.topology.sinks import Sink
 
 log = structlog.get_logger()
@@ -124,5 +126,18 @@ def chores_of(
 
     to = servers(topology)
     anew = Resyncs(topology, state, target, to.notifications, ends_of)
-    fills = Fills(topology, state, to)
-    return Chores([anew, fills, Contests(topology, state), Leavers(topology, state, target), *others], state)
+    return Chores(
+        [
+            anew,
+            Fills(topology, state, to),
+            Contests(topology, state),
+            Leavers(topology, state, target),
+            Burials(sink.dead_letters, state, sink.name, to.topics, _resolved(topology.kafka.properties)),
+            *others,
+        ],
+        state,
+    )
+
+
+def _resolved(properties: Mapping[str, str]) -> dict[str, str]:
+    return {key: resolve(value) for key, value in properties.items()}

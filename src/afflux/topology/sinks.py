@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field
 
-from afflux.topology.part import Name, Part, PropertyText, Size, Time, seconds, size_bytes
+from afflux.topology.part import Duration, Name, Part, PropertyText, Size, Time, seconds, size_bytes
 from afflux.topology.regex import compiled
 
 
@@ -68,6 +68,15 @@ class MetaColumns(Part):
     """With `history`, its offset there."""
 
 
+class Letters(Part):
+    """What becomes of events that could not be applied, beside the target's own list of them."""
+
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
+    """A Kafka topic that each of them is written to as well, once or more."""
+    retention: Duration = "30d"
+    """How long one is kept that is superseded, replayed or discarded; open ones stay."""
+
+
 class PostgresSink(Part):
     """A PostgreSQL warehouse."""
 
@@ -81,6 +90,8 @@ class PostgresSink(Part):
     """When a batch is full."""
     meta: MetaColumns = MetaColumns()
     """What the columns of afflux's own are called."""
+    dead_letters: Letters = Letters()
+    """What becomes of events that could not be applied."""
 
 
 class LakeBatching(Batching):
@@ -147,6 +158,8 @@ class DeltaSink(Part):
     """How tables lie in the lake; the first entry that fits a table counts."""
     upkeep: Upkeep = Upkeep()
     """How the lake's files are kept in order."""
+    dead_letters: Letters = Letters()
+    """What becomes of events that could not be applied."""
 
     def table(self, name: str) -> LakeTable:
         """Give how a table lies in the lake, by its name, `schema.table`."""

@@ -1,7 +1,8 @@
 """Events that could not be applied, kept with their bytes: rows of `afflux.dead_letters`."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -36,6 +37,17 @@ UPDATE afflux.dead_letters SET state = %(state)s, last_seen = now()
 WHERE {_SCOPE} AND state = 'open' AND (topic, partition, "offset")
   IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]))
 RETURNING topic, partition, "offset\""""  # noqa: S608 - likewise
+
+
+_UNTOLD = f"""
+SELECT topic, partition, "offset", key, value, headers, kind, reason FROM afflux.dead_letters
+WHERE {_SCOPE} AND NOT told ORDER BY first_seen, topic, partition, "offset" LIMIT %(most)s"""  # noqa: S608 - likewise
+
+_TELL = f"""
+UPDATE afflux.dead_letters SET told = true WHERE {_SCOPE} AND (topic, partition, "offset")
+  IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[]))"""  # noqa: S608 - likewise
+
+_OLD = f"DELETE FROM afflux.dead_letters WHERE {_SCOPE} AND state <> 'open' AND last_seen < %(before)s"  # noqa: S608 - likewise
 
 
 class DeadLetters:
@@ -77,6 +89,19 @@ class DeadLetters:
         done = connection.execute(_SET_STATE, {**self._scope, **arrays(letters), "state": str(state)})
         return frozenset(LetterId(Partition(topic, number), offset) for topic, number, offset in done)
 
+    def untold(self, connection: psycopg.Connection, most: int) -> list[DeadLetter]:
+        """See `SinkState.untold_letters`."""
+        rows = connection.execute(_UNTOLD, {**self._scope, "most": most})
+        return [_letter(row) for row in rows]
+
+    def tell(self, connection: psycopg.Connection, letters: Collection[LetterId]) -> None:
+        """See `SinkState.tell_letters`."""
+        connection.execute(_TELL, {**self._scope, **arrays(letters)})
+
+    def forget(self, connection: psycopg.Connection, before: datetime) -> int:
+        """See `SinkState.forget_letters`."""
+        return connection.execute(_OLD, {**self._scope, "before": before}).rowcount
+
     def _locked(self, connection: psycopg.Connection, batch: Batch) -> dict[LetterId, EventKey | None]:
         keys = [*batch.superseded, *batch.awaited]
         values = {
@@ -99,6 +124,12 @@ def arrays(letters: Iterable[LetterId]) -> dict[str, list[Any]]:
         "partitions": [at.partition.number for at in ordered],
         "offsets": [at.offset for at in ordered],
     }
+
+
+def _letter(row: Sequence[Any]) -> DeadLetter:
+    topic, number, offset, key, value, headers, kind, reason = row
+    texts = tuple((name, None if text is None else text.encode()) for name, text in headers)
+    return DeadLetter(Partition(topic, number), offset, key, value, texts, kind, reason)
 
 
 def _ids(rows: Iterable[tuple[Any, ...]]) -> dict[LetterId, EventKey | None]:

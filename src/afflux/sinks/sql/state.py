@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -178,6 +178,21 @@ class SqlState(SinkState):
         """See `SinkState.discard`."""
         with self._errors("discard dead letters"):
             return self._dead_letters.set_state(self._connected(), letters, LetterState.DISCARDED)
+
+    def untold_letters(self, most: int) -> list[DeadLetter]:
+        """See `SinkState.untold_letters`."""
+        with self._errors("read dead letters"):
+            return self._dead_letters.untold(self._connected(), most)
+
+    def tell_letters(self, letters: Collection[LetterId]) -> None:
+        """See `SinkState.tell_letters`."""
+        with self._errors("remember told dead letters"):
+            self._dead_letters.tell(self._connected(), letters)
+
+    def forget_letters(self, before: datetime) -> int:
+        """See `SinkState.forget_letters`."""
+        with self._errors("forget dead letters"):
+            return self._dead_letters.forget(self._connected(), before)
 
     def ask_resyncs(self, resyncs: Collection[Resync]) -> None:
         """See `SinkState.ask_resyncs`."""

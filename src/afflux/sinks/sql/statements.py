@@ -147,6 +147,10 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
           topology text, consumer_group text, target text, shard text, source_ts bigint NOT NULL,
           PRIMARY KEY (topology, consumer_group, target, shard))""",
     ),
+    (
+        "ALTER TABLE afflux.dead_letters ADD COLUMN told boolean NOT NULL DEFAULT false",
+        "CREATE INDEX dead_letters_untold ON afflux.dead_letters (topology, consumer_group, first_seen) WHERE NOT told",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 
