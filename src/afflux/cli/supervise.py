@@ -44,8 +44,8 @@ def supervise(
 
     Looks at every shard every ten seconds: a new shard of the topology, or of its directory, is set up; a failed task is
     treated by its cause (docs/supervise.md lists them); what could lose something waits for a person and says so. Run
-    two for safety: one acts, the other takes over. With --port 8080 a page on that port shows it all. The topology is reread every 10 s and on SIGHUP; SIGTERM finishes
-    the deed under way and leaves.
+    two for safety: one acts, the other takes over. With --port 8080 a page on that port shows it all. The topology is
+    reread every 10 s and on SIGHUP; SIGTERM finishes the deed under way and leaves.
 
     Exit code with --once: 0 every shard streams (or makes its first copy, or was paused by somebody), or another
     supervisor acts; 1 some shard does not.
@@ -66,7 +66,8 @@ def supervise(
     health = HealthServer(host, port, supervisor.alive, supervisor.ready, started=supervisor.started, pages=page.routes)
     health.start()
     page.start()
-    log.info("running", page=f"http://{host}:{health.port}")
+    url = f"http://{host}:{health.port}"
+    log.info("running", health=url, page=f"{url}/")
     try:
         supervisor.run()
     finally:
