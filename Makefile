@@ -65,7 +65,7 @@ fuzz: $(STAMP) ## property tests with new examples, and many of them
 
 chaos: setup ## scripted faults and watermarks, on the real stack under load (about an hour); SEED=n plays the same again
 	@echo "==> faults"
-	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/freshness.py $(if $(ONLY),-k "$(ONLY)")
+	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/freshness.py tests/chaos/workers.py $(if $(ONLY),-k "$(ONLY)")
 
 heal: setup ## every failure in the real parts, under a supervisor: named, and healed or explained (about 40 minutes)
 	@echo "==> failures"

@@ -164,22 +164,6 @@ def test_only_the_new_shard_is_made(lab: Lab) -> None:
     assert {outcome.action.shard for outcome in report.outcomes} == {"shard1"}
 
 
-def test_a_table_added_later_brings_the_rows_it_has(lab: Lab) -> None:
-    lab.sql(
-        "create table $.plain (id int primary key, note text)",
-        "create table $.made (id int primary key, note text, twice int generated always as (2 * id) stored)",
-        "insert into $.plain values (1, 'plain before')",
-        "insert into $.made values (1, 'made before')",
-    )
-    assert apply(lab.topology("orders")).ok
-    report = apply(lab.topology("orders", "plain", "made"))
-    assert report.ok
-    lab.sql("insert into $.plain values (2, 'plain after')", "insert into $.made values (2, 'made after')")
-    lab.arrives("plain before", "plain after", table="plain")
-    lab.arrives("made before", "made after", table="made")
-    assert not apply(lab.topology("orders", "plain", "made")).changed
-
-
 def test_connectors_that_others_make_miss_no_row_of_a_table_that_comes_later(lab: Lab) -> None:
     lab.sql("create table $.plain (id int primary key, note text)", "insert into $.plain values (1, 'plain before')")
 
@@ -270,25 +254,6 @@ def test_runs_at_the_same_time_end_as_one(lab: Lab) -> None:
         reports = list(pool.map(lambda _: apply(topology), range(3)))
     assert all(report.ok for report in reports)
     assert not control.plan_topology(topology).actions
-
-
-def test_a_lost_slot_is_told_and_there_is_a_way_on(lab: Lab) -> None:
-    topology = lab.topology()
-    apply(topology)
-    lab.sql("insert into $.orders values (2, 'read')", shard=0)
-    lab.arrives("read")
-    lab.connect.change_state(shard_names(topology, topology.shards[0]).connector, "stop")
-    drop = f"select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'afflux_{lab.name}_shard0' and not active"
-    until = time.monotonic() + PATIENCE
-    while lab.made()[0]:
-        assert time.monotonic() < until
-        lab.sql(drop, shard=0)
-    report = apply(topology)
-    assert verdicts(report.statuses) == {"shard0": "lost"}
-    assert not report.outcomes
-    (refusal,) = report.plan.refused
-    assert "the slot is gone" in refusal.reason
-    assert control.apply_topology(topology, wait=PATIENCE, leave={control.Risk.DATA_LOSS}).ok
 
 
 def test_a_failed_connector_is_restarted_once_its_cause_is_mended(lab: Lab) -> None:

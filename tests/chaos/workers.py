@@ -20,23 +20,14 @@ from estate import PATIENCE, Estate, estate
 pytestmark = pytest.mark.stack
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("workers") / "state")
-    try:
-        stack.up(shards=2, workers=2)
-        yield stack
-    finally:
-        stack.down(purge=True)
-
-
 @pytest.fixture
-def place(own: Stack, tmp_path: Path) -> Iterator[Estate]:
-    with estate(own.addresses(), tmp_path, "workers") as made:
-        both = ",".join(own.addresses().connect)
-        made.path.write_text(made.path.read_text().replace(own.addresses().connect[0], both))
+def place(stack: Stack, tmp_path: Path) -> Iterator[Estate]:
+    with estate(stack.addresses(), tmp_path, "workers") as made:
+        both = ",".join(stack.addresses().connect)
+        made.path.write_text(made.path.read_text().replace(stack.addresses().connect[0], both))
         made.sql("create table $.orders (id int primary key, note text)")
         yield made
+        stack.up(shards=3, workers=2)
 
 
 @contextmanager
@@ -61,14 +52,14 @@ def load(place: Estate) -> Iterator[None]:
             thread.join()
 
 
-def test_a_killed_worker_is_got_over(own: Stack, place: Estate) -> None:
+def test_a_killed_worker_is_got_over(stack: Stack, place: Estate) -> None:
     place.apply()
     place.daemon.start()
     topology = load_resolved(place.path)
     workers = {status.shard: status.worker for status in control.status(topology)}
     assert len(set(workers.values())) == 2, workers
-    pids = {part.part: part.pid for part in own.status()}
-    dead = own.addresses().connect[0].removeprefix("http://")  # the one that is asked first
+    pids = {part.part: part.pid for part in stack.status()}
+    dead = stack.addresses().connect[0].removeprefix("http://")  # the one that is asked first
     (lost,) = [shard for shard, worker in workers.items() if worker == dead]
     (kept,) = workers.keys() - {lost}
     pid = pids["connect-0"]
