@@ -36,7 +36,7 @@ def test_no_secret_is_rendered(found: list[Object]) -> None:
 def test_every_reference_of_the_topology_has_its_variable(found: list[Object]) -> None:
     wanted = set(REFERENCE.findall(topology_of(found).model_dump_json()))
     for name, pod in pods(found):
-        if any(each["name"] == "afflux" for each in pod["containers"]) and "-sink-" not in name:
+        if any(each["name"] == "afflux" for each in pod["containers"]) and not re.search("-(sink|migrate)-", name):
             assert wanted <= {variable["name"] for variable in pod["containers"][0]["env"]}
 
 
@@ -157,7 +157,10 @@ def test_the_supervisor_may_use_every_group_that_afflux_s_clients_name(newest_he
     names = {name for text in sources for name in re.findall(r'"group\.id": "([^"]+)"', text)}
     assert names
     for name in names:
-        assert any(each["patternType"] == "prefix" and name.startswith(each["name"]) for each in allowed)
+        assert any(
+            name == each["name"] or (each["patternType"] == "prefix" and name.startswith(each["name"]))
+            for each in allowed
+        )
 
 
 def test_a_sink_s_user_may_read_its_topics_and_group_and_nothing_else(newest_helm: Path) -> None:

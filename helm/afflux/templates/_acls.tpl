@@ -28,6 +28,7 @@
 {{ include "afflux.acl" (list "group" "prefix" $own "Read" "Describe") }}
 {{- /* Groups that nobody joins: a client that reads a topic from its beginning to its end wants a name for one. */}}
 {{ include "afflux.acl" (list "group" "prefix" "afflux-" "Describe") }}
+{{ include "afflux.acl" (list "group" "literal" "afflux.samples" "Describe") }}
 {{- end -}}
 
 {{/* The workers of Connect: their own group and topics, the shards' topics, exactly-once transactions, signals. */}}

@@ -1,16 +1,17 @@
 {{/*
 A Job that Helm runs and waits for. It comes before everything else of the release, so it brings its own ConfigMap.
-(dict "root" $ "name" "preflight" "events" "pre-install,pre-upgrade" "weight" 0 "command" (list ...))
+(dict "root" $ "name" "preflight" "events" "pre-install,pre-upgrade" "weight" 0 "command" (list ...)
+ "part" values "user" "control" "of" topology); the last three are the supervisor's where they are not given
 */}}
 {{- define "afflux.hook" -}}
 {{- $name := include "afflux.name" (list .root .name) }}
 {{- $hooks := .root.Values.hooks }}
 {{- /* Before the first install the release's own account is not there yet. */}}
 {{- $account := ternary "default" "" (and .root.Release.IsInstall .root.Values.serviceAccount.create) }}
-{{- $part := dict "resources" $hooks.resources "env" list "antiAffinity" "none"
-  "volumes" .root.Values.supervisor.volumes "volumeMounts" .root.Values.supervisor.volumeMounts
-  "nodeSelector" .root.Values.supervisor.nodeSelector "tolerations" .root.Values.supervisor.tolerations }}
-{{- $pod := dict "root" .root "part" $part "component" .name "user" "control" "of" (include "afflux.topology" .root | fromYaml) "config" $name "command" .command "serviceAccount" $account }}
+{{- $of := default (include "afflux.topology" .root | fromYaml) .of }}
+{{- $part := omit (default .root.Values.supervisor .part) "affinity" "topologySpreadConstraints" "terminationGracePeriodSeconds" }}
+{{- $part = merge (dict "resources" $hooks.resources "antiAffinity" "none") $part }}
+{{- $pod := dict "root" .root "part" $part "component" .name "user" (default "control" .user) "of" $of "config" $name "command" .command "serviceAccount" $account }}
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -22,7 +23,7 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 data:
   topology.yaml: |
-    {{- include "afflux.topology" .root | nindent 4 }}
+    {{- toYaml $of | nindent 4 }}
 ---
 apiVersion: batch/v1
 kind: Job
