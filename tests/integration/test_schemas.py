@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from afflux.clients.registry import Registry
+from afflux.errors import UsageError
 from afflux.stack import Addresses
 from chaos.waiting import wait_for
 from estate import PATIENCE, Estate, estate
@@ -66,3 +68,24 @@ def test_a_contract_holds_until_a_shard_changes_and_then_names_the_field(shop: E
     lines = shop.ask("schemas", "diff", table, code=3)
     assert {(line["field"], line["what"]) for line in lines} == {("total", "type"), ("note", "field")}
     assert lines[0]["values"] == {"numeric(12,2)": ["shard0"], "numeric(14,2)": ["shard1"]}
+
+
+def test_the_subjects_of_a_shard_that_is_gone_are_deleted_and_no_other_s(shop: Estate) -> None:
+    def of_shards() -> set[str]:
+        return {row["shard"] for row in shop.ask("schemas", "list")} - {""}
+
+    with pytest.raises(UsageError, match="still has its connector"):
+        shop.operate("schemas", "delete", "shard1", "--yes")
+    shop.operate("connectors", "remove", "shard1", "--drop-slot", "--drop-publication", "--yes")
+    shop.shards = [0]
+    shop.write()  # it need not be in the topology any more
+    deleted = {row["deleted"] for row in shop.ask("schemas", "delete", "shard1", "--yes")}
+    assert f"{shop.topic('orders', 1)}-value" in deleted
+    shop.shards = [0, 1]
+    shop.write()
+    assert of_shards() == {"shard0"}
+    registry = Registry(shop.addresses.registry)
+    assert deleted <= registry.subjects(deleted=True)
+    assert {row["deleted"] for row in shop.ask("schemas", "delete", "shard1", "--hard", "--yes")} == deleted
+    assert not deleted & registry.subjects(deleted=True)
+    assert shop.ask("schemas", "delete", "shard1", "--hard", "--yes") == []

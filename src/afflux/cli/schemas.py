@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from afflux.cli.desk import say
+from afflux.cli.desk import YesOption, confirm, say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data, show_table
 from afflux.clients.servers import servers
 from afflux.contracts import check as contracts
 from afflux.contracts.check import Against, Verdict
 from afflux.contracts.contract import read_all
+from afflux.contracts.leave import deletable
+from afflux.contracts.leave import delete as delete_subjects
 from afflux.contracts.seen import subjects
 from afflux.errors import UsageError
 from afflux.topology.load import load_resolved
@@ -106,6 +108,34 @@ def register(
     to.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     say(f"wrote {path}; `afflux schemas check` holds the shards to it")
+
+
+@app.command()
+def delete(
+    shard: Annotated[str, typer.Argument(metavar="SHARD", help="Whose; it need not be in the topology any more.")],
+    hard: Annotated[
+        bool, typer.Option("--hard", help="For good: a registry may then refuse the ids in records not yet read.")
+    ] = False,
+    yes: YesOption = False,
+    topology: TopologyOption = DEFAULT_TOPOLOGY,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Delete the subjects of a shard that is gone: softly, so that records in Kafka can still be read.
+
+    The shard's connector has to be removed first. Topics stay.
+    """
+    loaded = load_resolved(topology)
+    names = deletable(loaded, shard, hard=hard)
+    if names:
+        confirm(f"Delete {len(names)} subjects{' for good' if hard else ''}: {', '.join(names)}?", yes=yes)
+    delete_subjects(servers(loaded).registry, names, hard=hard)
+    rows = [{"shard": shard, "deleted": name} for name in names]
+    if output is not Output.TABLE:
+        show_data(rows, output)
+    elif rows:
+        show_table(rows)
+    else:
+        say(f"the registry has no subject of shard {shard}")
 
 
 def _show(verdict: Verdict, output: Output) -> None:

@@ -39,9 +39,9 @@ class Registry:
         """Its address, without user and password."""
         return self._rest.url
 
-    def subjects(self) -> set[str]:
-        """Return the names of all subjects."""
-        return set(self._rest.get("subjects"))
+    def subjects(self, *, deleted: bool = False) -> set[str]:
+        """Return the names of all subjects, on demand also of those that are deleted softly."""
+        return set(self._rest.get("subjects", **({"deleted": "true"} if deleted else {})))
 
     def schema(self, number: int) -> dict[str, Any] | None:
         """Return the registered Avro schema with an id, as JSON; None where there is none with this id."""
@@ -81,5 +81,9 @@ class Registry:
         self._rest.put("config", subject, body={"compatibility": level})
 
     def delete(self, subject: str) -> None:
-        """Remove a subject with all its versions; one that is not there is fine."""
+        """Delete a subject softly, with all its versions; one that is not there is fine. Its ids are still answered."""
         self._rest.delete("subjects", subject)
+
+    def delete_for_good(self, subject: str) -> None:
+        """Delete a subject for good that is deleted softly; one that is not there is fine."""
+        self._rest.call("DELETE", "subjects", subject, query={"permanent": "true"}, missing_ok=True)
