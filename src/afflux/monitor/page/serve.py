@@ -76,12 +76,13 @@ class Page:
         seen = self._seen()
         if seen is None:
             return
+        new = self._hour.last is None or seen.readings.at.timestamp() != self._hour.last.at
+        if not self._learn_deeds() and not new:
+            return
         found = seen.overview
-        if self._hour.last is None or found.at.timestamp() != self._hour.last.at:
+        if new:
             with self._lock:
                 self._hour.add(found, seen.readings.topics)
-        elif not self._learn_deeds():
-            return
         said = json.dumps(document(seen, found, self._hour, self._deeds), default=_plain, allow_nan=False)
         self._shown = self._shown[0] + 1, said.encode()
 
