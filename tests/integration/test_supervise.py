@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from afflux.stack import Stack
 from chaos.waiting import wait_for
@@ -77,3 +78,15 @@ def test_what_was_done_is_told_with_who_and_why(clinic: Clinic) -> None:
     assert {change["key"] for change in created[0]["changes"]} >= {"slot.name", "database.password"}
     assert "right" not in json.dumps(told)  # the password
     assert all("@" in deed["by"] and deed["result"] == "done" for deed in told)
+
+
+def test_the_page_is_told_what_flows_and_what_was_done(clinic: Clinic) -> None:
+    clinic.await_well()
+    with requests.get(f"{clinic.supervisor._health()}/live", stream=True, timeout=PATIENCE) as answer:
+        told = (json.loads(line.removeprefix(b"data: ")) for line in answer.iter_lines() if line.startswith(b"data: "))
+        page = next(page for page in told if page["deeds"] and page["now"]["came"] is not None)
+    assert {shard["shard"]: shard["stream"] for shard in page["shards"]}["shard0"] == "streaming"
+    assert page["path"]["connectors"]["streams"]["streaming"] == len(page["shards"])
+    assert page["path"]["targets"][0]["lag"] is not None
+    assert "create connector" in {deed["action"] for deed in page["deeds"]}
+    assert page["leads"]
