@@ -10,12 +10,7 @@ from afflux.topology.tree import Mapping, Problem, general, inside, line_of, spe
 
 PUT_OFF: Final = (
     "tables[].columns",
-    "tables[].deletes = soft",
     "tables[].initial_load",
-    "tables[].key = [...]",
-    "tables[].mode = append",
-    "tables[].mode = history",
-    "tables[].shards = one",
     "tables[].topics",
     "transforms[].type = Cast",
     "transforms[].type = DropHeaders",

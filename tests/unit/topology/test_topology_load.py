@@ -152,7 +152,7 @@ tables_: []
         "11: source.shards[1].name must be 1 to 48 lower case letters, digits, '_' and '-', the first a letter or digit, not 'Shard 1'",
         "11: source.shards[1].port must be a whole number; take the quotes off",
         "12: shard 'shard0' is there twice",
-        "15: tables[0].mode must be 'upsert', not 'upsrt'",
+        "15: tables[0].mode must be 'upsert' or 'append' or 'history', not 'upsrt'; did you mean 'upsert'?",
         "16: tables[1].source is no regular expression that Java and afflux both know: missing ), unterminated subpattern at position 0",
         "17: table 'public.orders' is there twice",
         "18: key 'source' stands twice in tables[2], first on line 17",
