@@ -7,7 +7,7 @@ from enum import StrEnum
 from afflux.clients.servers import servers
 from afflux.contracts.compare import ABSENT, Apart, Breach, apart, breaches, together
 from afflux.contracts.contract import Contract, contract_of
-from afflux.contracts.seen import Seen, held, produced, tables_of
+from afflux.contracts.seen import Seen, held, produced, shards_of, tables_of
 from afflux.errors import UsageError
 from afflux.topology.model import Topology
 
@@ -49,7 +49,9 @@ def check(topology: Topology, contracts: Collection[Contract], against: Against)
         for contract in contracts:
             here = seen.shapes[contract.table]
             lines += together({shard: breaches(contract, shape) for shard, shape in here.items()}, by)
-            lacking = [s.name for s in topology.shards if s.name not in here and s.name not in seen.unseen]
+            lacking = [
+                s.name for s in shards_of(topology, contract.table) if s.name not in here and s.name not in seen.unseen
+            ]
             if lacking and (by == Against.SHARDS or not here):
                 lines.append(Breach(contract.table, "", "table", "a table", ABSENT, tuple(lacking), by))
             elif lacking:
@@ -81,7 +83,7 @@ def diff(topology: Topology, tables: Collection[str], against: Against) -> Verdi
             lines += apart(table, here)
             notes += [
                 f"{table}: {shard.name} has none in the {by}"
-                for shard in topology.shards
+                for shard in shards_of(topology, table)
                 if shard.name not in here and shard.name not in seen.unseen
             ]
     return Verdict(tuple(lines), tuple(notes), tuple(unseen))

@@ -13,7 +13,7 @@ from afflux.errors import SourceError
 from afflux.stream.subscription import Declared
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import notification_topic, shard_names, signal_topic, table_topic
-from afflux.topology.tables import match
+from afflux.topology.tables import is_read_from, match
 
 _WORKERS = 16
 
@@ -79,6 +79,12 @@ def tables_of(topology: Topology, registry: Registry) -> list[str]:
     return sorted({table for _, table, part in places if table and part == "value"})
 
 
+def shards_of(topology: Topology, table: str) -> list[Shard]:
+    """Give the shards that a table is read from: all, or the first one alone for a reference table (pure)."""
+    entry = match(topology, table)
+    return [shard for shard in topology.shards if entry is None or is_read_from(topology, entry, shard.name)]
+
+
 def produced(topology: Topology, registry: Registry, tables: Collection[str]) -> Seen:
     """Read what the newest events of tables look like.
 
@@ -100,7 +106,7 @@ def produced(topology: Topology, registry: Registry, tables: Collection[str]) ->
         key = registry.latest(f"{topic}-key")
         return of_schemas(value.schema, key.schema if key else None)
 
-    places = [(table, shard) for table in tables for shard in topology.shards]
+    places = [(table, shard) for table in tables for shard in shards_of(topology, table)]
     shapes: dict[str, dict[str, Shape]] = {table: {} for table in tables}
     with ThreadPoolExecutor(_WORKERS) as pool:
         for (table, shard), shape in zip(places, pool.map(read, places), strict=True):
@@ -117,7 +123,9 @@ def held(topology: Topology, tables: Collection[str]) -> Seen:
         tables: `schema.table`.
     """
     with ThreadPoolExecutor(_WORKERS) as pool:
-        answers = list(pool.map(lambda shard: _catalog(topology, shard, tables), topology.shards))
+        read = {table: {shard.name for shard in shards_of(topology, table)} for table in tables}
+        own = [[table for table in tables if shard.name in read[table]] for shard in topology.shards]
+        answers = list(pool.map(lambda shard, wanted: _catalog(topology, shard, wanted), topology.shards, own))
     shapes: dict[str, dict[str, Shape]] = {table: {} for table in tables}
     unseen: dict[str, SourceError] = {}
     for shard, answer in zip(topology.shards, answers, strict=True):

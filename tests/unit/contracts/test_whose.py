@@ -1,8 +1,9 @@
-"""A gone shard's subjects are told from all others that begin alike."""
+"""Which subjects and shards are meant: a gone shard's, a reference table's."""
 
 import json
 
 from afflux.contracts.leave import left_by
+from afflux.contracts.seen import shards_of
 from afflux.topology.load import loads
 
 TEXT = r"""
@@ -47,3 +48,12 @@ def test_another_shard_s_subjects_are_never_taken_for_a_gone_one_s() -> None:
         "afflux.shop.notifications-value",
     }
     assert set(left_by(topology, "eu", own | strange)) == own
+
+
+def test_a_reference_table_is_looked_for_where_it_is_read_and_nowhere_else() -> None:
+    topology = loads(TEXT.replace("SHARDS", json.dumps([{"name": name, "host": "h"} for name in ("a", "b")])))
+    assert [shard.name for shard in shards_of(topology, "public.orders")] == ["a", "b"]
+    orders = topology.tables[0].model_copy(update={"shards": "one"})
+    reference = topology.model_copy(update={"tables": [orders, *topology.tables[1:]]})
+    assert [shard.name for shard in shards_of(reference, "public.orders")] == ["a"]
+    assert [shard.name for shard in shards_of(reference, "public.not_declared")] == ["a", "b"]
