@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal browser chaos heal check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser chaos repair heal check fuzz lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ chaos: setup ## scripted faults and watermarks, on the real stack under load (ab
 heal: setup ## every failure in the real parts, under a supervisor: named, and healed or explained (about 40 minutes)
 	@echo "==> failures"
 	@$(BIN)/pytest tests/heal/suite.py $(if $(ONLY),-k "$(ONLY)")
+
+repair: setup ## tables read anew, shards that come and go, events that Kafka has deleted, in longer (about 3 minutes)
+	@$(BIN)/pytest -q tests/repair/reading.py tests/repair/shards.py tests/repair/heads.py
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

@@ -13,6 +13,7 @@ from estate import PATIENCE, Estate, estate
 
 pytestmark = pytest.mark.stack
 
+TABLES = ("orders", "Odd Name", "sums", "vacant")
 LARGE = "repeat(md5(n::text), 200)"
 
 
@@ -38,7 +39,7 @@ def home(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iter
             made.sql(f"INSERT INTO $.vacant VALUES ({shard}, 'last')", shard=shard)
         made.apply()
         made.daemon.start()
-        for table in ("orders", "Odd Name", "sums", "vacant"):
+        for table in TABLES:
             made.await_equal(table)
         yield made
 
@@ -81,65 +82,24 @@ def states(home: Estate) -> set[str]:
 
 
 def test_a_target_that_was_changed_by_hand_is_read_anew_under_load(home: Estate) -> None:
+    """Tables of all kinds, one of which is empty at the shards."""
+    home.sql("DELETE FROM $.vacant")
+    home.await_equal("vacant")
     home.target(
         "DELETE FROM $.orders WHERE id % 7 = 0",
         "UPDATE $.orders SET note = 'wrong', doc = NULL WHERE id % 11 = 0",
         "INSERT INTO $.orders (id, note, _shard, _lsn) VALUES (900000, 'of nobody', 'shard0', 1)",
-    )
-    with load(home):
-        home.operate("tables", "resync", f"{home.name}.orders", "--wait", "90")
-    home.await_equal("orders")
-    assert states(home) == {"done"}
-    home.daemon.await_line("resynchronised", times=2)
-
-
-def test_tables_of_all_kinds_are_read_anew_and_an_empty_one_is_emptied(home: Estate) -> None:
-    home.sql("DELETE FROM $.vacant")
-    home.await_equal("vacant")
-    home.target(
         "INSERT INTO $.sums (id, note, _shard, _lsn) VALUES (900, 'of nobody', 'shard1', 1)",
         "DELETE FROM $.sums WHERE id < 20",
         'DELETE FROM $."Odd_Name" WHERE id < 20',
         "INSERT INTO $.vacant (id, note, _shard, _lsn) VALUES (5, 'of nobody', 'shard0', 1)",
     )
-    tables = [f"{home.name}.{table}" for table in ("sums", "Odd_Name", "vacant")]
-    found = home.ask("tables", "resync", *tables, "--wait", "90")
-    assert {each["state"] for each in found} == {"done"}, found
-    assert len(found) == 6
-    for table in ("sums", "Odd Name", "vacant"):
+    with load(home):
+        found = home.ask("tables", "resync", "--all", "--wait", "90")
+    assert ({each["state"] for each in found}, len(found)) == ({"done"}, 8), found
+    for table in TABLES:
         home.await_equal(table)
-
-
-def test_a_table_is_read_between_its_changes(home: Estate) -> None:
-    """Debezium may fail at the start of it (`control.reread`): then it is asked again, as a person would."""
-    home.target("UPDATE $.orders SET note = 'wrong' WHERE id < 2000", "DELETE FROM $.orders WHERE id > 4000")
-
-    def done() -> bool:
-        home.apply()
-        asked = home.ask("tables", "resync", f"{home.name}.orders", "--incremental", "--wait", "30", code=None)
-        return {each["state"] for each in asked} == {"done"}
-
-    wait_for(done, PATIENCE, home.daemon.tail)
-    home.await_equal("orders")
-
-
-def test_one_shard_alone_is_read_anew(home: Estate) -> None:
-    home.target("UPDATE $.sums SET note = 'wrong' WHERE id < 10")
-    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard1", "--wait", "90")
-    wrong = "SELECT DISTINCT _shard FROM $.sums WHERE note = 'wrong'"
-    assert home.target(wrong) == [("shard0",)]
-    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard0", "--wait", "90")
-    home.await_equal("sums")
-
-
-def test_a_daemon_that_comes_later_ends_what_was_asked_for_without_it(home: Estate) -> None:
-    home.target("INSERT INTO $.sums (id, note, _shard, _lsn) VALUES (901, 'of nobody', 'shard0', 1)")
-    home.daemon.leave()
-    home.operate("tables", "resync", f"{home.name}.sums", "--shard", "shard0")
-    assert "asked" in states(home)
-    home.daemon.start()
-    wait_for(lambda: states(home) == {"done"}, PATIENCE, lambda: f"its end\n{home.daemon.tail()}")
-    home.await_equal("sums")
+    home.daemon.await_line("resynchronised", times=8)
 
 
 def test_what_changed_while_the_slot_was_gone_is_in_the_target_and_what_was_deleted_is_not(home: Estate) -> None:
