@@ -92,13 +92,16 @@ def test_a_table_that_comes_later_brings_its_rows_into_the_target(place: Estate)
         "create table $.made (id int primary key, note text, twice int generated always as (2 * id) stored)",
         "insert into $.plain select n, 'old' from generate_series(1, 3000) n",
         "insert into $.made select n, 'old' from generate_series(1, 500) n",
+        "create table $.log (line text)",
+        "alter table $.log replica identity full",
+        "insert into $.log select 'old' from generate_series(1, 100) n",
     )
     place.operate("connectors", "drift")
-    place.tables = [{"source": rf"{place.name}\..*"}]
+    place.tables = [{"source": f"{place.name}.log", "mode": "append"}, {"source": rf"{place.name}\..*"}]
     place.write()
     assert {each["object"] for each in place.ask("connectors", "plan", code=3)["actions"]} >= {
         f"rows of {place.name}.plain",
-        f"rows of {place.name}.made",
+        f"rows of {place.name}.log, {place.name}.made",
     }
     with busy(place):
         place.operate("connectors", "apply")
@@ -108,4 +111,5 @@ def test_a_table_that_comes_later_brings_its_rows_into_the_target(place: Estate)
     for table in ("first", "plain"):
         place.await_equal(table)
     place.await_target("select count(*), max(note) filter (where id = 7) from $.made", [(500, "new")])
+    place.await_target("select count(*) from $.log", [(100,)])
     place.operate("connectors", "drift")
