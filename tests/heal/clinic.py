@@ -21,6 +21,7 @@ from afflux.topology.names import ShardNames, shard_names
 from chaos.waiting import wait_for
 from chaos.worker import Worker
 
+EVERYTHING = Extent(slot=True, publication=True, offsets=True)
 PATIENCE = 150.0
 """Seconds for what takes a few when the machine is busy."""
 
@@ -93,10 +94,10 @@ class Clinic:
         """End the processes, and leave nothing behind."""
         self.supervisor.kill()
         self.sink.kill()
-        remove(self.topology(), None, Extent(slot=True, publication=True, offsets=True))
+        remove(self.topology(), None, EVERYTHING)
         self.topics.delete(name for name in self.topics.names() if self.name in name)
         for number in self._shards:
-            self.superuser("drop schema if exists $ cascade", "drop owned by $", "drop role if exists $", shard=number)
+            self.discard(number)
         with psycopg.connect(self.addresses.warehouse_url, autocommit=True) as target:
             target.execute(f"drop schema if exists {self.name} cascade")
 
@@ -126,12 +127,35 @@ class Clinic:
     def declare(self, *, largest: int | None = None, shards: list[int] | None = None) -> None:
         """Change the topology."""
         self._largest = largest or self._largest
-        self._shards = shards or self._shards
+        self._shards = self._shards if shards is None else shards
         self.write()
 
     def topology(self) -> Topology:
         """Give the topology as it is."""
         return loads(self.file.read_text())
+
+    def furnish(self, shard: int) -> None:
+        """Give a further shard what a patient needs, and nothing else; it is not declared yet."""
+        if shard in self._shards:
+            both = self.topology()
+            self.declare(shards=[number for number in self._shards if number != shard])
+            self.supervisor.send(signal.SIGHUP)
+            self.supervisor.await_line("topology reread")
+            remove(both, [f"shard{shard}"], EVERYTHING)
+            self.discard(shard)
+        self.sql("create schema $", "create table $.orders (id int primary key, note text)", shard=shard)
+        self.superuser(
+            "create role $ login replication password 'right'", "grant app to $ with inherit true", shard=shard
+        )
+
+    def discard(self, shard: int) -> None:
+        """Remove what a patient has had on a shard, and what the target has of it."""
+        self.superuser("drop schema if exists $ cascade", shard=shard)
+        if self.superuser("select 1 from pg_roles where rolname = '$'", shard=shard):
+            self.superuser("drop owned by $", "drop role $", shard=shard)
+        with psycopg.connect(self.addresses.warehouse_url, autocommit=True) as target:
+            if target.execute(f"select to_regclass('{self.name}.orders')").fetchone() != (None,):
+                target.execute(f"delete from {self.name}.orders where _shard = 'shard{shard}'")
 
     # --- its parts ------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class Failure:
         cause: what the supervisor has to call it.
         person: what a person does about it; nothing where the supervisor heals it alone.
         shard: whose failure it is.
-        waits: whether the supervisor, too, only waits until it has come right by itself.
+        waits: whether it waits, or tries, before it asks that person.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Course:
 
     Attributes:
         found: seconds from the hurt until the supervisor named its cause.
-        well: seconds from then, or from what a person did, until all was well again.
+        well: seconds from then until all was well again.
         doing: what the supervisor said that it does.
         deeds: what it did.
     """
@@ -70,9 +70,9 @@ def play(clinic: Clinic, failure: Failure) -> Course:
     assert told["hint"]
     assert (told["doing"] == "asking a person") is (failure.person is not _nothing and not failure.waits), told
     failure.person(clinic)
-    mended = time.monotonic()
     clinic.await_well(2 * PATIENCE)
+    well = time.monotonic()
     clinic.flows()
     clinic.spoilt = False
     deeds = tuple(f"{line['action']} {line['object']}" for line in clinic.supervisor.lines("done"))
-    return Course(found - begun, time.monotonic() - mended, told["doing"], deeds)
+    return Course(found - begun, well - found, told["doing"], deeds)

@@ -40,8 +40,7 @@ def _lose_wal(clinic: Clinic) -> None:
 
 def _fill_slots(clinic: Clinic) -> None:
     """A shard more, on a server whose slots are all taken."""
-    clinic.sql("create schema $", "create table $.orders (id int primary key, note text)", shard=1)
-    clinic.superuser("create role $ login replication password 'right'", "grant app to $ with inherit true", shard=1)
+    clinic.furnish(1)
     clinic.superuser(
         "select pg_create_physical_replication_slot('filler' || i) from generate_series(1, (select"
         " current_setting('max_replication_slots')::int - count(*)::int from pg_replication_slots)) i",
@@ -58,10 +57,9 @@ def _free_slots(clinic: Clinic) -> None:
 
 def _without_logical_decoding(clinic: Clinic) -> None:
     """A shard more, whose server writes no WAL to read changes from."""
+    clinic.furnish(1)
     clinic.superuser("alter system set wal_level = replica", shard=1)
     _restart(clinic, "shard1")
-    clinic.sql("create schema $", "create table $.orders (id int primary key, note text)", shard=1)
-    clinic.superuser("create role $ login replication password 'right'", "grant app to $ with inherit true", shard=1)
     clinic.declare(shards=[0, 1])
 
 
@@ -127,7 +125,7 @@ FAILURES = (
     Failure("registry killed", _kill_registry, "registry away"),
     Failure("Connect worker killed, one of two", _kill_worker, "worker gone", _start_worker, waits=True),
     Failure("heartbeat not allowed", _revoke_heartbeat, "heartbeats do not come through", _grant_heartbeat, waits=True),
-    Failure("out of memory", _exhaust_memory, "out of memory", _read_anew),
+    Failure("out of memory", _exhaust_memory, "out of memory", _read_anew, waits=True),
     Failure("no slot left, on a new shard", _fill_slots, "no room on the server", _free_slots, shard="shard1"),
     Failure(
         "wal_level, on a new shard", _without_logical_decoding, "wal_level", _with_logical_decoding, shard="shard1"

@@ -61,8 +61,7 @@ def test_another_supervisor_stands_by_and_takes_over(clinic: Clinic) -> None:
 
 
 def test_a_shard_that_is_declared_streams(clinic: Clinic) -> None:
-    clinic.superuser("create role $ login replication password 'right'", "grant app to $ with inherit true", shard=1)
-    clinic.sql("create schema $", "create table $.orders (id int primary key, note text)", shard=1)
+    clinic.furnish(1)
     clinic.sql("insert into $.orders values (7, 'of another shard')", shard=1)
     clinic.declare(shards=[0, 1])
     clinic.supervisor.send(signal.SIGHUP)
