@@ -51,6 +51,24 @@ class Hand:
             connection.execute(f"alter publication {self.names.publication} drop table {self.home.name}.orders")
         self.home.sql("insert into $.orders values (200, 'while it was not published')")
 
+    def drop_the_slot(self) -> None:
+        self.home.operate("connectors", "stop", "shard0")
+        mine = f"from pg_replication_slots where slot_name = '{self.names.slot}' and not active"
+        drop = f"select pg_drop_replication_slot(slot_name) {mine}"
+        wait_for(lambda: bool(self.home.sql(drop)), PATIENCE, "the slot is not let go")
+
+    def make_the_slot_anew(self) -> None:
+        self.drop_the_slot()
+        self.home.sql(
+            "insert into $.orders values (300, 'between the slots')",
+            f"select pg_create_logical_replication_slot('{self.names.slot}', 'pgoutput')",
+        )
+
+    def drop_the_publication(self) -> None:
+        with psycopg.connect(self.home.addresses.shards[0].superuser_url, autocommit=True) as connection:
+            connection.execute(f"drop publication {self.names.publication}")
+        self.home.sql("insert into $.orders values (400, 'without a publication')")
+
     def change_the_compatibility(self) -> None:
         subject = f"{self.home.topic('orders')}-value"
         Registry(self.home.addresses.registry).set_compatibility(subject, "BACKWARD")
@@ -59,57 +77,65 @@ class Hand:
         self.home.kafka.configure(self.home.topic("orders"), {"cleanup.policy": "compact"})
 
 
-MENDED: list[tuple[Callable[[Hand], None], str, tuple[str, str | None, str | None]]] = [
-    (Hand.edit_the_config, "set connector", ("poll.interval.ms", "77", "50")),
-    (Hand.delete_the_connector, "create connector", ("slot.drop.on.stop", None, "false")),
-    (Hand.alter_the_publication, "set publication", ("$.orders", None, "published")),
-    (Hand.change_the_compatibility, "set compatibility", ("compatibility of $-value", "BACKWARD", "NONE")),
-    (Hand.compact_a_topic, "set topic", ("cleanup.policy", "compact", "delete")),
+MENDED: dict[str, tuple[Callable[[Hand], None], tuple[str, str | None, str | None]]] = {
+    # what mends it: (who did it, what is said of it)
+    "set connector": (Hand.edit_the_config, ("poll.interval.ms", "77", "50")),
+    "set publication": (Hand.alter_the_publication, ("$.orders", None, "published")),
+    "set compatibility": (Hand.change_the_compatibility, ("compatibility of $-value", "BACKWARD", "NONE")),
+    "set topic": (Hand.compact_a_topic, ("cleanup.policy", "compact", "delete")),
+}
+
+
+def test_what_is_changed_by_hand_is_named_and_mended(home: Estate) -> None:
+    for change, _ in MENDED.values():
+        change(Hand(home))
+    drift = home.ask("connectors", "drift", code=3)
+    assert "hunter2" not in str(drift)
+    for kind, (_, (key, old, new)) in MENDED.items():
+        (action,) = [each for each in drift["actions"] if each["kind"] == kind]
+        name = key.replace("$-value", f"{home.topic('orders')}-value").replace("$", home.name)
+        assert {"key": name, "old": old, "new": new} in action["changes"]
+    home.operate("connectors", "apply")
+    home.operate("connectors", "drift")
+    home.await_equal("orders")  # also what was written while the table was not published
+
+
+def test_a_connector_deleted_by_hand_is_made_again_and_misses_nothing(home: Estate) -> None:
+    Hand(home).delete_the_connector()
+    (action,) = home.ask("connectors", "drift", code=3)["actions"]
+    assert (action["kind"], action["risk"]) == ("create connector", "none")
+    home.operate("connectors", "apply")
+    home.operate("connectors", "drift")
+    home.await_equal("orders")
+
+
+LOST: list[tuple[Callable[[Hand], None], str]] = [
+    (Hand.make_the_slot_anew, "further than the connector has read"),
+    (Hand.drop_the_publication, "the publication is gone while its slot stayed"),
 ]
 
 
-@pytest.mark.parametrize(("change", "kind", "value"), MENDED, ids=[change.__name__ for change, *_ in MENDED])
-def test_what_is_changed_by_hand_is_named_and_mended(
-    home: Estate, change: Callable[[Hand], None], kind: str, value: tuple[str, str | None, str | None]
+@pytest.mark.parametrize(("change", "said"), LOST, ids=[change.__name__ for change, _ in LOST])
+def test_a_connector_that_lost_its_place_is_named_and_begins_anew_only_with_leave(
+    home: Estate, change: Callable[[Hand], None], said: str
 ) -> None:
     change(Hand(home))
-    drift = home.ask("connectors", "drift", code=3)
-    assert "hunter2" not in str(drift)
-    (action,) = [each for each in drift["actions"] if each["kind"] == kind]
-    key = value[0].replace("$-value", f"{home.topic('orders')}-value").replace("$", home.name)
-    assert {"key": key, "old": value[1], "new": value[2]} in action["changes"]
-    home.operate("connectors", "apply")
-    home.operate("connectors", "drift")
-    home.await_equal("orders")  # whatever was written meanwhile is in the target
-
-
-def test_a_slot_dropped_by_hand_is_named_and_made_anew_only_with_leave(home: Estate) -> None:
-    hand = Hand(home)
-    home.operate("connectors", "stop", "shard0")
-    drop = f"select pg_drop_replication_slot('{hand.names.slot}') from pg_replication_slots where slot_name = '{hand.names.slot}' and not active"
-    wait_for(lambda: bool(home.sql(drop)), PATIENCE, "the slot is not let go")
     (refusal,) = refused(home)
     assert (refusal["kind"], refusal["allow"]) == ("drop slot", "data-loss")
-    assert "the slot is gone" in refusal["reason"]
-    home.operate("connectors", "apply", code=1)
-    assert refused(home) == [refusal]
+    assert said in refusal["reason"]
+    home.operate("connectors", "plan", code=3)
     home.operate("connectors", "apply", "--allow", "data-loss")
     home.operate("connectors", "drift")
     home.await_equal("orders")
 
 
-def test_a_slot_made_anew_by_hand_is_not_taken_for_the_old_one(home: Estate) -> None:
-    hand = Hand(home)
-    home.operate("connectors", "stop", "shard0")
-    again = f"select pg_drop_replication_slot('{hand.names.slot}') from pg_replication_slots where slot_name = '{hand.names.slot}' and not active"
-    wait_for(lambda: bool(home.sql(again)), PATIENCE, "the slot is not let go")
-    home.sql(
-        "insert into $.orders values (300, 'between the slots')",
-        f"select pg_create_logical_replication_slot('{hand.names.slot}', 'pgoutput')",
-    )
-    (refusal,) = refused(home)
-    assert "further than the connector has read" in refusal["reason"]
-    home.operate("connectors", "apply", "--allow", "data-loss")
+def test_without_leave_nothing_is_done_about_a_lost_place(home: Estate) -> None:
+    Hand(home).drop_the_slot()
+    before = refused(home)
+    assert "the slot is gone" in before[0]["reason"]
+    home.operate("connectors", "apply", "--wait", "20", code=1)
+    assert refused(home) == before
+    home.operate("connectors", "resync", "shard0", "--yes")
     home.operate("connectors", "drift")
     home.await_equal("orders")
 
