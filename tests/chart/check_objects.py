@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,19 @@ def _selectors(found: Object) -> Iterator[Mapping[str, Any]]:
         yield spec["podSelector"]["matchLabels"]
         for rule in spec.get("ingress", []):
             yield from (peer["podSelector"]["matchLabels"] for peer in rule.get("from", []) if "podSelector" in peer)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_notes_name_what_there_is_to_look_at(newest_helm: Path, scenario: str) -> None:
+    flags = ["--namespace", "cdc", "--dry-run=client", "--values", str(values_of(scenario))]
+    done = subprocess.run(
+        [newest_helm, "install", "orders", CHART, *flags], capture_output=True, text=True, check=False
+    )
+    notes = done.stdout.partition("\nNOTES:\n")[2]
+    assert "helm test orders --namespace cdc" in notes
+    named_there = set(re.findall(r"(?:deploy|service)/(\S+)", notes))
+    assert named_there
+    assert named_there <= {each["metadata"]["name"] for each in objects(render(newest_helm, [values_of(scenario)]))}
 
 
 def test_alerts_and_dashboard_are_packed_whole(newest_helm: Path) -> None:
