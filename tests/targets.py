@@ -100,15 +100,15 @@ class DeltaTarget:
     def __init__(self, folder: Path) -> None:
         self.schema = f"contract_{next(numbers)}"
         self.store = Store(str(folder))
+        self.config = DeltaConfig(name="lake", type="delta", path=self.store.path)
 
     def sink(self) -> Sink:
-        config = DeltaConfig(name="lake", type="delta", path=self.store.path)
-        sink = DeltaSink(config=config, store=self.store, topology=self.schema, group="g")
+        sink = DeltaSink(config=self.config, store=self.store, topology=self.schema, group="g")
         sink.open()
         return sink
 
     def state(self) -> SinkState:
-        return DeltaState(name="lake", store=self.store, topology=self.schema, group="g")
+        return DeltaState(config=self.config, store=self.store, topology=self.schema, group="g")
 
     def rows(self, table: TableName) -> list[dict[str, Any]]:
         frame = pl.read_delta(self.store.uri(place(table)))

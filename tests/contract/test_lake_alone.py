@@ -15,9 +15,28 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
+from hypothesis import HealthCheck, given, settings
+from test_histories import apply, change, named, play, told, us, version
 
 from afflux.errors import Fenced, IncompleteError, RefusedError, SinkError, TableError
-from afflux.sinks.base import DELETED, MOVED_AT, SEQUENCE, Batch, Span, TableChanges, TableName, TargetColumn
+from afflux.sinks.base import (
+    DELETED,
+    MOVED_AT,
+    OFFSET,
+    OP,
+    PARTITION,
+    SEQUENCE,
+    TOPIC,
+    TRANSACTION,
+    Batch,
+    Keeping,
+    Mode,
+    Partition,
+    Span,
+    TableChanges,
+    TableName,
+    TargetColumn,
+)
 from afflux.sinks.delta import codec, ledger
 from afflux.sinks.delta.sink import DeltaSink
 from afflux.sinks.delta.store import Store
@@ -26,6 +45,7 @@ from afflux.sinks.delta.target import Target
 from afflux.sinks.memory import Memory
 from afflux.topology.sinks import DeltaSink as Config
 from afflux.types.postgres import PgType, pg_type
+from histories import NUMBER, SIZES, History, ends, histories, seen, shown
 from targets import ID, META, NOTE, ONE, ZERO, DeltaTarget, batch, changes, content
 
 
@@ -348,6 +368,99 @@ def test_odd_keys_of_two_tables_in_one_batch_are_settled_apart(lake: DeltaTarget
     assert notes(lake, "t") == notes(lake, "u") == expected
     sink.apply(both(3, [("shard1", 4, True, n, None) for n in range(12, 20)]))
     assert notes(lake, "t") == notes(lake, "u") == {n: f"below {n}" for n in range(20)}
+
+
+def test_a_table_that_somebody_has_changed_stops_alone_and_gets_what_is_owed_when_that_is_undone(
+    lake: DeltaTarget,
+) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(two_tables(lake, 0, "first"))
+    table_of(lake).alter.add_constraint({"picky": "note <> 'second'"})
+    with pytest.raises(TableError, match=r"table contract_\d+\.t can't be written"):
+        sink.apply(two_tables(lake, 1, "second"))
+    assert notes(lake, "u") == {1: "second", 10: "first", 11: "second"}
+    restarted = lake.sink()
+    assert restarted.claim([ZERO]) == {ZERO: 2}
+    with pytest.raises(TableError):
+        restarted.apply(two_tables(lake, 2, "third"))
+    table_of(lake).alter.drop_constraint("picky")
+    restarted.apply(two_tables(lake, 2, "third"))
+    assert notes(lake, "t") == notes(lake, "u") == {1: "third", 10: "first", 11: "second", 12: "third"}
+
+
+# --- every mode -------------------------------------------------------------------------------------
+
+few = settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@few
+@given(histories(keys=[NUMBER]), SIZES)
+def test_a_lake_keeps_deleted_rows(lake: DeltaTarget, history: History, sizes: list[int]) -> None:
+    rows = play(lake, history, sizes, Keeping(soft=True, lineage=True))
+    assert seen([row for row in rows if not row["_deleted"]]) == shown(history.shards)
+    graves = {key for shard in history.shards for key in shard.dead}
+    assert {row["id"] for row in rows if row["_deleted"]} == graves - shown(history.shards).keys()
+    assert all((row["_deleted_at"] is not None) == row["_deleted"] for row in rows)
+
+
+@few
+@given(histories(partitions=3, keys=[NUMBER]), SIZES)
+def test_a_lake_keeps_every_change(lake: DeltaTarget, history: History, sizes: list[int]) -> None:
+    names = (
+        "id",
+        "note",
+        "n",
+        "_unchanged",
+        "_op",
+        "_shard",
+        "_topic",
+        "_partition",
+        "_offset",
+        "_lsn",
+        "_transaction",
+    )
+    rows = play(lake, history, sizes, Keeping(Mode.APPEND))
+    found = [(*(row[name] for name in names), us(row["_source_ts"])) for row in rows]
+    assert sorted(found, key=repr) == sorted((change(event) for event in history.events), key=repr)
+
+
+@few
+@given(histories(keys=[NUMBER]), SIZES)
+def test_a_lake_keeps_every_version(lake: DeltaTarget, history: History, sizes: list[int]) -> None:
+    found = [version(row) for row in play(lake, history, sizes, Keeping(Mode.HISTORY))]
+    assert sorted(found, key=repr) == sorted((v for shard in history.shards for v in shard.versions), key=repr)
+
+
+@pytest.mark.parametrize("mode", [Mode.APPEND, Mode.HISTORY])
+@few
+@given(history=histories(keys=[NUMBER]), sizes=SIZES)
+def test_a_lake_is_cut_back_before_it_is_read_again(
+    lake: DeltaTarget, mode: Mode, history: History, sizes: list[int]
+) -> None:
+    straight = play(lake, history, sizes, Keeping(mode))
+    table = named(lake, history)
+    sink = lake.sink()
+    sink.claim(ends(history.events))
+    apply(sink, table, history, sizes, Keeping(mode))
+    to = {partition: end // 2 for partition, end in ends(history.events).items()}
+    lake.state().rewind(to, {}, "me")
+    sink.claim(to)
+    again = [e for e in history.events if e["offset"] >= to[Partition(e["topic"], e["partition"])]]
+    apply(sink, table, history._replace(events=again), sizes, Keeping(mode))
+    found = lake.rows(table) if straight else []
+    assert sorted(map(told, found), key=repr) == sorted(map(told, straight), key=repr)
+
+
+def test_a_topic_made_anew_leaves_what_came_by_the_former_one_under_another_name(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO], {ZERO.topic: "old"})
+    lineage = {OP: "c", TOPIC: ZERO.topic, PARTITION: 0, OFFSET: 5, TRANSACTION: 1}
+    one = changes(lake, [("shard0", 1, False, 1, "a")])
+    rows = one.rows.with_columns(pl.lit(value).alias(name) for name, value in lineage.items())
+    sink.apply(batch(0, replace(one, rows=rows, key=(), keeping=Keeping(Mode.APPEND)), end=6))
+    lake.state().rewind({ZERO: 0}, {ZERO.topic: "new"}, "me")
+    assert content(lake, "id", "_topic", "_offset") == [(1, f"{ZERO.topic}@old", 5)]
 
 
 # --- the state --------------------------------------------------------------------------------------

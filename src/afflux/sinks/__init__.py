@@ -48,7 +48,7 @@ def _postgresql_state(config: PostgresSinkConfig, topology: str, group: str) -> 
 def _delta_state(config: DeltaSinkConfig, topology: str, group: str) -> SinkState:
     with _extra("delta"):
         from afflux.sinks.delta import state, store  # noqa: PLC0415 - likewise
-    return state.DeltaState(name=config.name, store=store.store_of(config), topology=topology, group=group)
+    return state.DeltaState(config=config, store=store.store_of(config), topology=topology, group=group)
 
 
 _STATE_MADE_BY: dict[type, Callable[[Any, str, str], SinkState]] = {

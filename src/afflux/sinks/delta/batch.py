@@ -5,90 +5,173 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from afflux.errors import IncompleteError, RefusedError
-from afflux.sinks.base import DELETED, MOVED_AT, SEQUENCE, SHARD, SOURCE_TS, TableChanges, unchanged
-from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, kept, target_key
+from afflux.sinks.base import DELETED, MOVED_AT, OP, SEQUENCE, SHARD, SOURCE_TS, Mode, TableChanges, unchanged
+from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, UNCHANGED, kept, target_key
 from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.settle import ASIDE, AT, KIND, Change, Kind, Odd, Settlement
+from afflux.sinks.delta.sweeps import sweeps
 from afflux.sinks.delta.tables import Tables
 from afflux.sinks.delta.target import Target
+from afflux.sinks.delta.versions import versions
 from afflux.sinks.memory import Memory
 from afflux.types.exact import exact
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch is to do to one table, before the reference has settled its odd keys.
+    """What a batch is to do to one table.
 
     Attributes:
         changes: in the table's types.
         found: the table.
-        plain: the rows of all keys that are not odd.
-        settlement: the odd keys; None where there are none.
     """
 
     changes: TableChanges
     found: Target
-    plain: pl.DataFrame
-    settlement: Settlement | None
+
+    def load(self, memory: Memory) -> TableChanges | None:
+        """Give what the reference is to apply to the state's memory, having given that what it needs; None: nothing."""
+        del memory
+        return None
 
     def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
         """Give what is to be written into the table, and how its rows set aside change.
 
         Args:
-            memory: in which the reference has applied what `settlement` gave it.
+            memory: in which the reference has applied what `load` gave it.
         """
+        raise NotImplementedError
+
+    @property
+    def meta(self) -> list[str]:
+        """Afflux's own columns that are written."""
+        return [name for name in kept(self.changes.keeping) if name != SYNCED_AT]
+
+
+@dataclass(frozen=True)
+class Upsert(Plan):
+    """Each row as it is now.
+
+    Attributes:
+        plain: the rows of all keys that are not odd.
+        settlement: the odd keys; None where there are none.
+    """
+
+    plain: pl.DataFrame
+    settlement: Settlement | None
+
+    def load(self, memory: Memory) -> TableChanges | None:
+        """See `Plan.load`."""
+        return self.settlement.load(memory) if self.settlement else None
+
+    def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
+        """See `Plan.effects`."""
         types, key = self.found.types, target_key(self.changes)
         shown, aside = self.settlement.outcome(memory) if self.settlement else (None, None)
-        meta = [name for name in kept(self.changes.keeping) if name != SYNCED_AT]
         mine = [column.name for column in self.changes.columns]
         whole = shown is not None and shown.rows.height > 0
         names = [name for name in types if name not in META and (whole or name in mine or name in key)]
-        live = self.plain.filter(~pl.col(DELETED))
-        rows, gone = live.select(*mine, *meta), self.plain.filter(DELETED).select(key)
+        goes = pl.lit(value=False) if self.changes.keeping.soft else pl.col(DELETED)
+        live = self.plain.filter(~goes)
+        rows, gone = live.select(*mine, *self.meta), self.plain.filter(goes).select(key)
         keep = {name: live[unchanged(name)] for name in mine if unchanged(name) in live.columns}
         keep |= {name: pl.repeat(True, live.height, eager=True) for name in names if name not in mine}
         if shown is not None:
-            rows = pl.concat([rows, shown.rows.select(*names, *meta)], how="diagonal")
+            rows = pl.concat([rows, shown.rows.select(*names, *self.meta)], how="diagonal")
             gone = pl.concat([gone, shown.gone.select(key)])
             keep = {name: mask.extend_constant(False, shown.rows.height) for name, mask in keep.items()}
         rows = rows.with_columns(pl.lit(None, types[name]).alias(name) for name in names if name not in rows.columns)
-        truncates = [(truncate.shard, truncate.lsn) for truncate in self.changes.truncates]
-        return effect([*names, *meta], key, types, rows, gone, keep=keep, truncates=truncates), aside
+        written = effect([*names, *self.meta], key, types, rows, gone, keep=keep, sweeps=sweeps(self.changes))
+        return written, aside
 
 
-def plan(changes: TableChanges, tables: Tables, memory: Memory) -> tuple[Plan, TableChanges | None] | None:
-    """Look at what the table holds, and part the odd keys from the others.
+@dataclass(frozen=True)
+class Append(Plan):
+    """Each change as a row of its own."""
+
+    def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
+        """See `Plan.effects`."""
+        del memory
+        rows = self.changes.rows
+        masks = [(column.name, unchanged(column.name)) for column in self.changes.columns]
+        said = [pl.when(mask).then(pl.lit(name)) for name, mask in masks if mask in rows.columns]
+        left_out = pl.concat_list(said).list.drop_nulls() if said else pl.lit([], META[UNCHANGED])
+        rows = rows.with_columns(left_out.cast(META[UNCHANGED]).alias(UNCHANGED))
+        names = [*(column.name for column in self.changes.columns), *self.meta]
+        return effect(names, (), self.found.types, rows, rows.clear()), None
+
+
+@dataclass(frozen=True)
+class History(Plan):
+    """Each version of a row.
+
+    Attributes:
+        shown: how the table's rows change.
+        aside: how those set aside do.
+    """
+
+    shown: Change
+    aside: Change
+
+    def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
+        """See `Plan.effects`."""
+        del memory
+        rows = self.shown.rows
+        names = [name for name in rows.columns if name in self.found.types]
+        key = target_key(self.changes)
+        return effect(names, key, self.found.types, rows, rows.clear(), sweeps=sweeps(self.changes)), self.aside
+
+
+def plan(changes: TableChanges, tables: Tables, memory: Memory) -> Plan | None:
+    """Look at what the table holds, and see what a batch is to do to it.
 
     Args:
         changes: the batch's.
         tables: the lake's.
-        memory: the state; it is given the versions of the odd keys.
+        memory: the state.
 
     Returns:
-        The plan, and what the reference is to apply to the memory; None for a table that is not there.
+        None for a table that is not there.
 
     Raises:
         RefusedError: values have no exact place in the table.
+        IncompleteError: rows came without values that the table has never had.
         TableError: the table can't be written.
     """
     found = tables.ensure(changes)
     if found is None:
         return None
     changes = _exact(_keyed(changes, found), found)
+    match changes.keeping.mode:
+        case Mode.APPEND:
+            return Append(changes, found)
+        case Mode.HISTORY:
+            return _history(changes, tables, found)
     aside = _aside(changes, tables, found)
     shown = _shown(changes, found, aside)
     odd = _odd_keys(changes, shown, aside, memory)
     if odd is None:
-        return Plan(changes, found, _complete(changes, changes.rows, shown), None), None
+        return Upsert(changes, found, _complete(changes, changes.rows, shown), None)
     mine = replace(changes, rows=changes.rows.join(odd, on=changes.key, how="semi"))
     settlement = Settlement(Odd(mine, found.types, found.known(odd, found.types), aside))
     plain = _complete(changes, changes.rows.join(odd, on=changes.key, how="anti"), shown)
-    return Plan(changes, found, plain, settlement), settlement.load(memory)
+    return Upsert(changes, found, plain, settlement)
+
+
+def _history(changes: TableChanges, tables: Tables, found: Target) -> History:
+    if not changes.key:  # truncates, and nothing else
+        none = Change(*[pl.DataFrame(schema={name: found.types[name] for name in found.key})] * 2)
+        return History(changes, found, none, none)
+    key = list(changes.key)
+    keys = [changes.rows.filter(pl.col(OP) != "t"), *([] if changes.departed is None else [changes.departed])]
+    current = found.known(pl.concat([part.select(key) for part in keys]), found.types, current=True)
+    shown, aside = versions(changes, found.types, current, _aside(changes, tables, found))
+    return History(changes, found, shown, aside)
 
 
 def _keyed(changes: TableChanges, found: Target) -> TableChanges:
     """Give a truncate that comes without any row the key that the table has."""
-    if changes.key:
+    if changes.key or changes.keeping.mode is not Mode.UPSERT:
         return changes
     key = tuple(name for name in found.key if name != SHARD)
     rows = changes.rows.with_columns(pl.lit(None, found.types[name]).alias(name) for name in key)
@@ -131,7 +214,7 @@ def _named(of: pl.DataType) -> str:
 
 def _aside(changes: TableChanges, tables: Tables, found: Target) -> pl.DataFrame:
     """Read the rows set aside that may matter for a batch."""
-    table = tables.aside(changes.table, found, make=False)
+    table = tables.aside(changes, found, make=False)
     if table is None:
         return pl.DataFrame(schema={**ASIDE, **found.types})
     key, rows, kind = list(changes.key), table.rows(), pl.col(KIND)
@@ -169,14 +252,12 @@ def _odd_keys(
         )
     if not changes.with_shard and rows[SHARD].n_unique() > 1:
         odd.append(rows.filter(pl.len().over(key) > 1))
-    if changes.keeping.soft:
-        odd.append(rows.filter(DELETED))
     found = pl.concat([part.select(key) for part in odd]).unique()
     return found if found.height or changes.truncates else None
 
 
 def _complete(changes: TableChanges, rows: pl.DataFrame, shown: pl.DataFrame | None) -> pl.DataFrame:
-    """Leave out deletes of rows that are not there.
+    """Leave out deletes of rows that are not there; where deleted rows stay, only those of which not all is known.
 
     Raises:
         IncompleteError: rows came without values that the table has never had.
@@ -185,9 +266,11 @@ def _complete(changes: TableChanges, rows: pl.DataFrame, shown: pl.DataFrame | N
         return rows
     on = [*changes.key, SHARD]
     there = rows.join(shown.select(on), on=on, how="semi")
-    absent = rows.join(shown.select(on), on=on, how="anti").filter(~pl.col(DELETED))
     masks = [unchanged(column.name) for column in changes.columns if unchanged(column.name) in rows.columns]
-    missing = absent.filter(pl.any_horizontal(masks)) if masks else absent.clear()
+    partly = pl.any_horizontal(masks) if masks else pl.lit(value=False)
+    absent = rows.join(shown.select(on), on=on, how="anti")
+    absent = absent.filter(~pl.col(DELETED) | ~partly) if changes.keeping.soft else absent.filter(~pl.col(DELETED))
+    missing = absent.filter(partly)
     if missing.height:
         names = [column.name for column in changes.columns if unchanged(column.name) in masks]
         raise IncompleteError(str(changes.table), missing[SEQUENCE].to_list(), names)

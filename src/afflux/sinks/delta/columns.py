@@ -23,6 +23,7 @@ from afflux.sinks.base import (
     TOPIC,
     TRANSACTION,
     Keeping,
+    Mode,
     TableChanges,
     TargetColumn,
 )
@@ -31,6 +32,9 @@ from afflux.types.exact import INSTANT, exact_type
 
 SYNCED_AT = "afflux.synced_at"
 DELETED_AT = "afflux.deleted_at"
+UNCHANGED = "afflux.unchanged"
+VALID_FROM, VALID_TO, CURRENT = "afflux.valid_from", "afflux.valid_to", "afflux.current"
+END_OP, END_TOPIC, END_OFFSET = "afflux.end_op", "afflux.end_topic", "afflux.end_offset"
 
 META: Mapping[str, pl.DataType] = MappingProxyType(
     {
@@ -45,6 +49,13 @@ META: Mapping[str, pl.DataType] = MappingProxyType(
         PARTITION: pl.Int32(),
         OFFSET: pl.Int64(),
         TRANSACTION: pl.Int64(),
+        UNCHANGED: pl.List(pl.String()),
+        VALID_FROM: INSTANT,
+        VALID_TO: INSTANT,
+        CURRENT: pl.Boolean(),
+        END_OP: pl.String(),
+        END_TOPIC: pl.String(),
+        END_OFFSET: pl.Int64(),
     }
 )
 """The types of afflux's own columns."""
@@ -94,11 +105,28 @@ class Names:
 def kept(keeping: Keeping) -> tuple[str, ...]:
     """Give afflux's own columns of a table that keeps its rows so."""
     marks = (DELETED, DELETED_AT) if keeping.soft else ()
-    return (*ALWAYS, *marks, *(LINEAGE if keeping.traced else ()))
+    return (*ALWAYS, *marks, *(LINEAGE if keeping.traced else ()), *_OF_MODE[keeping.mode])
+
+
+_OF_MODE: Mapping[Mode, tuple[str, ...]] = {
+    Mode.UPSERT: (),
+    Mode.APPEND: (UNCHANGED,),
+    Mode.HISTORY: (VALID_FROM, VALID_TO, CURRENT, END_OP, END_TOPIC, END_OFFSET),
+}
+PLACE = (TOPIC, PARTITION, OFFSET)
+"""By which event a row came: what tells the rows of a history apart."""
 
 
 def target_key(changes: TableChanges) -> tuple[str, ...]:
-    """Give the names of the target's key: the source's, behind the shard's where that is part of it."""
+    """Give the names of the target's key: the source's, behind the shard's where that is part of it.
+
+    Versions of rows are told apart by the events that made them; changes by nothing.
+    """
+    match changes.keeping.mode:
+        case Mode.APPEND:
+            return ()
+        case Mode.HISTORY:
+            return PLACE
     return (SHARD, *changes.key) if changes.with_shard else changes.key
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from afflux.sinks.delta.sweeps import Sweep
+
 GONE = "gone"
 """Column of an effect's frame: whether the row under this key goes (boolean)."""
 
@@ -25,18 +27,20 @@ class Effect:
         key: those of them that tell its rows apart.
         rows: at most one row a key: `c0` and so on in the table's types, `GONE`, and `m0` and so on where the table's
             own value stays (boolean).
-        truncates: shards, and the positions in their WAL: their older rows that are not among `rows` go.
+        sweeps: what becomes of rows that are not among `rows`.
+
+    Without a key, rows are only added.
     """
 
     names: tuple[str, ...]
     key: tuple[str, ...]
     rows: pl.DataFrame
-    truncates: tuple[tuple[str, int], ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to write."""
-        return not self.rows.height and not self.truncates
+        return not self.rows.height and not self.sweeps
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -52,7 +56,7 @@ def effect(
     gone: pl.DataFrame,
     *,
     keep: Mapping[str, pl.Series] | None = None,
-    truncates: Collection[tuple[str, int]] = (),
+    sweeps: Collection[Sweep] = (),
 ) -> Effect:
     """Put an effect together.
 
@@ -63,15 +67,17 @@ def effect(
         rows: to be there afterwards, with the columns of `names`.
         gone: the keys of the rows to go.
         keep: masks of `rows`, by the names of columns whose values stay as they are in the table.
-        truncates: as in `Effect`.
+        sweeps: as in `Effect`.
     """
     numbered = {f"c{i}": pl.col(name).cast(types[name]) for i, name in enumerate(names)}
     masks = [keep[name].alias(f"m{i}") for i, name in enumerate(names) if keep and name in keep and keep[name].any()]
     there = rows.select(**numbered, **{GONE: pl.lit(value=False)}).with_columns(masks)
+    if not key:
+        return Effect(tuple(names), (), there)
     keys = {f"c{names.index(name)}": pl.col(name).cast(types[name]) for name in key}
     both = pl.concat([there, gone.select(**keys, **{GONE: pl.lit(value=True)})], how="diagonal")
     both = both.with_columns(pl.col(mask.name).fill_null(value=False) for mask in masks)
-    return Effect(tuple(names), tuple(key), both, tuple(truncates))
+    return Effect(tuple(names), tuple(key), both, tuple(sweeps))
 
 
 def write(effect: Effect) -> bytes:

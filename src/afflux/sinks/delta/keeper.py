@@ -8,6 +8,7 @@ a writer that was killed has left.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import structlog
 from deltalake import CommitProperties
 from deltalake.exceptions import DeltaError
 
+from afflux.sinks.delta.settle import KIND
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.target import Target
 from afflux.sinks.delta.upkeep import Files, Job, Wear, due
@@ -28,6 +30,8 @@ _LOOK_EVERY = 10
 """Batches of a table between two looks at its files."""
 _VACUUMS = 24
 """In the time that a version is kept, replaced files are looked for so many times; but not more than every minute."""
+_DEPARTED_FOR = timedelta(days=7)
+"""How long a row that changed its key is kept for the other half of the change, which mostly needs nothing of it."""
 _COMMIT = CommitProperties(custom_metadata={"userMetadata": "afflux upkeep"})
 
 
@@ -105,6 +109,8 @@ class Keeper:
             The files.
         """
         target.refresh()
+        if KIND in target.types and not dry_run:
+            target.forget_departed(datetime.now(UTC) - _DEPARTED_FOR)
         found: list[str] = target.table.vacuum(dry_run=dry_run, full=True, commit_properties=_COMMIT)
         found += self._sweep(target.place, dry_run=dry_run)
         if found and not dry_run:

@@ -34,7 +34,9 @@ VERSION = 1
 """Of this layout."""
 _LAYOUT = "layout"
 TABLES = "tables"
-"""The kind of records whose keys are the places of the tables that were ever written."""
+"""The kind of records whose keys are the places of the tables that were ever written; their values say the mode."""
+ASIDE = "aside"
+"""Instead of a mode: a table of rows set aside."""
 
 _SCHEMA = pa.schema(
     [

@@ -8,22 +8,23 @@ own log. So anybody may write it, after any death, and it is there once: who com
 import random
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from pydantic import TypeAdapter
 
-from afflux.errors import SinkError
+from afflux.errors import SinkError, TableError
 from afflux.sinks.base import Partition
 from afflux.sinks.delta import effects
 from afflux.sinks.delta.codec import Record
 from afflux.sinks.delta.effects import Effect
 from afflux.sinks.delta.ledger import Ledger
-from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.store import Store, first_line, is_transient
+from afflux.sinks.delta.sweeps import Sweep
 from afflux.sinks.delta.target import Target
 
 log = structlog.get_logger()
@@ -37,20 +38,37 @@ _PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """What a partition's events have brought into a table that keeps changes or versions, and is to go.
+
+    Attributes:
+        partition: whose.
+        offset: from which on.
+        renamed: what the topic is called first, where another one has its name now.
+    """
+
+    partition: Partition
+    offset: int
+    renamed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """An effect that is owed to a table.
+    """What is owed to a table: an effect, or cuts.
 
     Attributes:
         place: the table's.
         file: where the effect's rows are.
         names: as in `Effect`, like the others.
+        cuts: instead of an effect.
     """
 
     place: str
-    file: str
-    names: tuple[str, ...]
-    key: tuple[str, ...]
-    truncates: tuple[tuple[str, int], ...]
+    file: str = ""
+    names: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +125,13 @@ class Pledges:
         steps = []
         for n, (place, effect) in enumerate(real):
             self._store.write(f"{folder}/{n}.arrow", effects.write(effect))
-            steps.append(Step(place, f"{folder}/{n}.arrow", effect.names, effect.key, effect.truncates))
+            steps.append(Step(place, f"{folder}/{n}.arrow", effect.names, effect.key, effect.sweeps))
         return Pledge(self._ledger.number + 1, tuple(partitions), tuple(steps))
+
+    def cut(self, places: Collection[str], cuts: Sequence[Cut]) -> Pledge | None:
+        """Owe cuts to some tables, for the ledger's next commit to name; None where there are none."""
+        steps = tuple(Step(place, cuts=tuple(cuts)) for place in places if cuts)
+        return Pledge(self._ledger.number + 1, (), steps) if steps else None
 
     def records(self, pledge: Pledge | None) -> list[Record]:
         """Give what the next commit is to say: the new pledge, and that redeemed ones are no more owed."""
@@ -123,7 +146,8 @@ class Pledges:
     def drop(self, pledge: Pledge | None) -> None:
         """Remove the files of a pledge that has come to nothing, or is redeemed."""
         for step in pledge.steps if pledge else ():
-            self._store.remove(step.file)
+            if step.file:
+                self._store.remove(step.file)
 
     def owed(self) -> list[Pledge]:
         """Give what is owed as far as the ledger and this process know, in order."""
@@ -137,12 +161,22 @@ class Pledges:
 
         Returns:
             By the tables' places, what delta-rs counted where it was this process that wrote.
+
+        Raises:
+            TableError: a table can't be written, for somebody has changed it; it stays owed, and all else is written.
         """
         counts = {}
+        refused: list[TableError] = []
         for step in pledge.steps:
-            found = self._write(pledge.number, step)
+            try:
+                found = self._write(pledge.number, step)
+            except TableError as error:
+                refused.append(error)
+                continue
             if found is not None:
                 counts[step.place] = found
+        if refused:
+            raise refused[0]
         self._redeemed[pledge.number] = pledge
         self.drop(pledge)
         return counts
@@ -153,15 +187,24 @@ class Pledges:
             target = self._target(step.place)
             if target.has(self._ledger.lane, number):
                 return None
-            data = self._store.read(step.file)
-            if data is None:
+            data = None if step.cuts else self._store.read(step.file)
+            if data is None and not step.cuts:
                 continue  # somebody else has just written it, and cleared it away
             try:
-                return target.write(
-                    Effect(step.names, step.key, effects.read(data), step.truncates), self._ledger.lane, number
-                )
+                if data is None:
+                    return _cut(target, step.cuts, self._ledger.lane, number)
+                effect = Effect(step.names, step.key, effects.read(data), step.sweeps)
+                return target.write(effect, self._ledger.lane, number)
             except CommitFailedError as error:
-                log.info("somebody else has written", table=step.place, attempt=attempt, reason=str(error)[:200])
+                log.info("somebody else has written", table=step.place, attempt=attempt, reason=first_line(error))
+            except DeltaError as error:
+                if is_transient(error):
+                    raise
+                raise TableError(
+                    f"table {target.name} can't be written: {first_line(error)}",
+                    table=target.name,
+                    hint="somebody has changed the table itself: undo that, then `afflux tables resume`",
+                ) from error
         raise SinkError(f"table {step.place} is written by others all the time", transient=True)
 
     def await_others(self, places: Collection[str]) -> None:
@@ -174,15 +217,20 @@ class Pledges:
 
     def redeem_overdue(self) -> None:
         """Write what has been owed for so long that nobody else will."""
-        for pledge in self.owed():
-            if self._is_overdue(pledge):
-                self.redeem(pledge)
+        self._redeem_where_possible(pledge for pledge in self.owed() if self._is_overdue(pledge))
 
     def redeem_of(self, partitions: Collection[Partition]) -> None:
         """Write what is owed by batches of some partitions."""
-        for pledge in self.owed():
-            if {*pledge.partitions} & {*partitions}:
+        self._redeem_where_possible(pledge for pledge in self.owed() if {*pledge.partitions} & {*partitions})
+
+    def _redeem_where_possible(self, pledges: Iterable[Pledge]) -> None:
+        """Write what is owed; a table that can't be written stops when it is its turn again, and stops nobody else."""
+        for pledge in pledges:
+            try:
                 self.redeem(pledge)
+            except TableError as error:
+                self._seen[pledge.number] = 0.0  # it has been tried: no need to wait for anybody
+                log.warning("rows are owed", table=error.table, reason=error.message)
 
     def sweep(self) -> None:
         """Remove the files of pledges that have come to nothing, for their makers died before they committed them."""
@@ -201,6 +249,16 @@ class Pledges:
 
     def _is_overdue(self, pledge: Pledge) -> bool:
         return time.monotonic() - self._seen.setdefault(pledge.number, time.monotonic()) > _PATIENCE_SECONDS
+
+
+def _cut(target: Target, cuts: Collection[Cut], lane: str, number: int) -> Counts:
+    """Cut a table back; each step of it may be done again."""
+    for (topic, partition), offset, renamed in ((cut.partition, cut.offset, cut.renamed) for cut in cuts):
+        if renamed:
+            target.rename(topic, partition, renamed)
+        target.cut_back(topic, partition, offset)
+    target.mark(lane, number)
+    return {}
 
 
 def _attempts() -> Iterator[int]:

@@ -10,14 +10,14 @@ import structlog
 
 from afflux import faults
 from afflux.errors import SinkError
-from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink, TableChanges
+from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink
 from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.batch import Plan, plan
 from afflux.sinks.delta.codec import Record
 from afflux.sinks.delta.columns import SYNCED_AT
 from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.keeper import Keeper
-from afflux.sinks.delta.ledger import TABLES, Ledger
+from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.pledges import Pledges
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
@@ -125,18 +125,16 @@ class DeltaSink(Sink):
     def _decide(self, batch: Batch) -> bool:
         """Decide a batch and write it; False where somebody else has changed the state meanwhile."""
         self._pledges.await_others([place(changes.table) for changes in batch.tables])
-        plans: list[Plan] = []
-        settled: list[TableChanges] = []
-        for changes in batch.tables:
-            planned = plan(changes, self._tables, self._ledger.memory)
-            if planned is not None:
-                plans.append(planned[0])
-                settled += [planned[1]] if planned[1] is not None else []
-        self._reference.apply(replace(batch, tables=tuple(settled)))
+        looked = [plan(changes, self._tables, self._ledger.memory) for changes in batch.tables]
+        plans = [planned for planned in looked if planned is not None]
+        settled = [planned.load(self._ledger.memory) for planned in plans]
+        self._reference.apply(replace(batch, tables=tuple(changes for changes in settled if changes is not None)))
         faults.passing("staged")
         owed = [each for planned in plans for each in self._owed(planned)]
         pledge = self._pledges.make(owed, batch.spans.keys())
-        made = [Record(TABLES, where, "{}") for where, _ in owed if where not in self._ledger.others(TABLES)]
+        modes = {place(planned.changes.table): str(planned.changes.keeping.mode) for planned in plans}
+        known = self._ledger.others(TABLES)
+        made = [Record(TABLES, where, modes.get(where, ASIDE)) for where, _ in owed if where not in known]
         if not self._ledger.commit([*self._pledges.records(pledge), *made]):
             self._pledges.drop(pledge)
             return False
@@ -155,7 +153,7 @@ class DeltaSink(Sink):
         written, change = planned.effects(self._ledger.memory)
         owed = [(place(table), written)]
         if change is not None and (change.rows.height or change.gone.height):
-            aside = self._tables.aside(table, planned.found, make=True)
+            aside = self._tables.aside(planned.changes, planned.found, make=True)
             assert aside is not None  # noqa: S101 - it is made
             names = [name for name in aside.types if name != SYNCED_AT]
             owed.append(

@@ -19,7 +19,8 @@ from afflux.topology.sinks import DeltaSink as Config
 
 _WAITING_HELPS_NOT = re.compile(
     r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
-    r"|could not create local directory|unauthorized|credential|unknown scheme|not a directory|read-only file system",
+    r"|could not create local directory|unauthorized|credential|unknown scheme|not a directory|read-only file system"
+    r"|invalid data found|schema error|unsupported table features|constraint",
     re.IGNORECASE,
 )
 """What an answer says that will be the same tomorrow."""
@@ -176,12 +177,16 @@ def errors(sink: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
-        reason = _first_line(error)
-        transient = isinstance(error, (OSError, DeltaError)) and not _WAITING_HELPS_NOT.search(reason)
-        raise SinkError(f"sink {sink!r} could not {doing}: {reason}", transient=transient) from error
+        reason = first_line(error)
+        raise SinkError(f"sink {sink!r} could not {doing}: {reason}", transient=is_transient(error)) from error
 
 
-def _first_line(error: Exception) -> str:
+def is_transient(error: Exception) -> bool:
+    """Tell whether trying again later may help."""
+    return isinstance(error, (OSError, DeltaError)) and not _WAITING_HELPS_NOT.search(first_line(error))
+
+
+def first_line(error: Exception) -> str:
     """Give an error's first line, without what addresses carry behind a question mark (signatures)."""
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"\?[^\s\"')]*", "", text)[:500]

@@ -52,16 +52,12 @@ class Tables:
         Raises:
             TableError: the table is there and can't be afflux's, or can't be made.
         """
-        if changes.keeping.mode is not Mode.UPSERT:
-            raise TableError(
-                f"table {changes.table}: mode {changes.keeping.mode} is not done in a lake", table=str(changes.table)
-            )
         self._names.check(changes)
         found = self._find(place(changes.table))
         types = {c.name: column_type(c, changes.key) for c in changes.columns}
         types |= {name: META[name] for name in kept(changes.keeping)}
         if found is None:
-            if not changes.key:
+            if not changes.key and changes.keeping.mode is not Mode.APPEND:
                 return None
             found = self._make(place(changes.table), types, target_key(changes), self._layout(changes.table, types))
             log.info("table made", table=str(changes.table), columns=len(changes.columns), key=list(changes.key))
@@ -69,13 +65,13 @@ class Tables:
         self._complete(found, types)
         return found
 
-    def aside(self, table: TableName, of: Target, *, make: bool) -> Target | None:
+    def aside(self, changes: TableChanges, of: Target, *, make: bool) -> Target | None:
         """Give the table of rows set aside of a table, with that one's columns; None where there is none."""
-        where = self.aside_place(table)
+        where = self.aside_place(changes.table)
         found = self._find(where)
         types = {**ASIDE, **of.types}
         if found is None and make:
-            found = self._make(where, types, (KIND, AT, SHARD, *(name for name in of.key if name != SHARD)))
+            found = self._make(where, types, (KIND, AT, SHARD, *changes.key))
         if found is not None:
             self._complete(found, types)
         return found
@@ -156,12 +152,13 @@ class Tables:
             )
         wanted = [self._names.outer(name) for name in target_key(changes)]
         there = [self._names.outer(name) for name in found.key]
-        if changes.key and sorted(wanted) != sorted(there):
+        told = changes.key or changes.keeping.mode is not Mode.UPSERT
+        if told and sorted(wanted) != sorted(there):
             raise TableError(
                 f"table {changes.table} has the key ({', '.join(there)}) and not ({', '.join(wanted)})",
                 table=str(changes.table),
-                hint="the source's key (with `key: with_shard`, and the shard) differs from the target's: "
-                "move the table away and let it be copied again",
+                hint="the source's key (with `key: with_shard`, and the shard) or the table's `mode` differs from the "
+                "target's: move the table away and let it be copied again",
             )
 
 

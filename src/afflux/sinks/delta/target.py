@@ -9,10 +9,22 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.schema import Schema
 
-from afflux.sinks.base import LSN, SHARD
-from afflux.sinks.delta.columns import SYNCED_AT, Names, read_schema, schema
+from afflux.sinks.base import OFFSET, PARTITION, TOPIC
+from afflux.sinks.delta.columns import (
+    CURRENT,
+    END_OFFSET,
+    END_OP,
+    END_TOPIC,
+    SYNCED_AT,
+    VALID_TO,
+    Names,
+    read_schema,
+    schema,
+)
 from afflux.sinks.delta.effects import GONE, Effect
+from afflux.sinks.delta.settle import KIND, Kind
 from afflux.sinks.delta.store import Store, unfolded
+from afflux.sinks.delta.sweeps import literal
 from afflux.types.exact import INSTANT
 
 _OLD = pl.CompatLevel.oldest()
@@ -63,17 +75,19 @@ class Target:
         """Read all rows."""
         return self._store.scan(self.table).rename(self._names.inner)
 
-    def known(self, keys: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+    def known(self, keys: pl.DataFrame, columns: Collection[str], *, current: bool = False) -> pl.DataFrame:
         """Read the rows that have one of some keys.
 
         Args:
             keys: by the names of columns; only files and row groups between the least and the greatest are read.
             columns: which to read besides.
+            current: of a table of versions, the current ones alone.
         """
         names = [name for name in self.types if name in {*keys.columns, *columns}]
         if not keys.height:
             return pl.DataFrame(schema={name: self.types[name] for name in names})
-        rows = self.rows().select(names)
+        rows = self.rows()
+        rows = (rows.filter(CURRENT) if current else rows).select(names)
         for name in keys.columns:
             if self.types[name] not in {pl.Boolean, pl.Binary}:
                 least, greatest = pl.lit(keys[name].min(), self.types[name]), pl.lit(keys[name].max(), self.types[name])
@@ -96,12 +110,15 @@ class Target:
         """
         commit = CommitProperties(app_transactions=[Transaction(lane, number)])
         now = pl.lit(datetime.now(UTC)).cast(INSTANT).alias("now")
+        rows = effect.rows.with_columns(now)
+        if not effect.key:
+            return self._append(effect, rows, commit)
         names = [self._quoted(name) for name in effect.names]
         values = {name: f"s.c{i}" for i, name in enumerate(names)} | {self._quoted(SYNCED_AT): "s.now"}
         kept = {names[i]: f"CASE WHEN s.m{i} THEN t.{names[i]} ELSE s.c{i} END" for i in effect.kept}
         merge = (
             self.table.merge(
-                effect.rows.with_columns(now).to_arrow(compat_level=_OLD),
+                rows.to_arrow(compat_level=_OLD),
                 predicate=" AND ".join(f"t.{self._quoted(k)} = s.c{effect.names.index(k)}" for k in effect.key),
                 source_alias="s",
                 target_alias="t",
@@ -112,15 +129,54 @@ class Target:
             .when_matched_update(values | kept)
             .when_not_matched_insert(values, predicate=f"NOT s.{GONE}")
         )
-        for shard, lsn in effect.truncates:
-            older = f"t.{self._quoted(SHARD)} = {_literal(shard)} AND t.{self._quoted(LSN)} < {lsn}"
-            merge = merge.when_not_matched_by_source_delete(older)
+        for sweep in effect.sweeps:
+            updates = sweep.updates(self._quoted)
+            if updates:
+                merge = merge.when_not_matched_by_source_update(updates, predicate=sweep.wanted(self._quoted))
+            else:
+                merge = merge.when_not_matched_by_source_delete(sweep.wanted(self._quoted))
         counts = dict(merge.execute())
         if not self.has(lane, number):
             # A merge that finds nothing to do commits nothing.
-            empty = self._arrow().empty_table()
-            write_deltalake(self.table, empty, mode="append", commit_properties=commit)
+            self._add(self._arrow().empty_table(), commit)
         return counts
+
+    def cut_back(self, topic: str, number: int, offset: int) -> None:
+        """Take away what events from an offset on have brought, and open the versions that they have ended."""
+        here = f"{self._quoted(PARTITION)} = {number}"
+        if VALID_TO in self.types:
+            ended = f"{self._quoted(END_TOPIC)} = {literal(topic)} AND {self._quoted(END_OFFSET)} >= {offset}"
+            again = dict.fromkeys((VALID_TO, END_OP, END_TOPIC, END_OFFSET), "NULL") | {CURRENT: "true"}
+            updates = {self._quoted(name): value for name, value in again.items()}
+            self.table.update(predicate=f"{here} AND {ended}", updates=updates)
+        came = f"{self._quoted(TOPIC)} = {literal(topic)} AND {self._quoted(OFFSET)} >= {offset}"
+        self.table.delete(f"{here} AND {came}")
+
+    def rename(self, topic: str, number: int, name: str) -> None:
+        """Rename the topic that rows came by, or were ended by."""
+        for column in (TOPIC, END_TOPIC):
+            if column in self.types:
+                wanted = f"{self._quoted(PARTITION)} = {number} AND {self._quoted(column)} = {literal(topic)}"
+                self.table.update(predicate=wanted, updates={self._quoted(column): literal(name)})
+
+    def forget_departed(self, before: datetime) -> None:
+        """Of a table of rows set aside: remove those that departed long ago, and that nobody has come for."""
+        us = int(before.timestamp() * 1e6)
+        self.table.delete(f"{KIND} = '{Kind.DEPARTED}' AND {self._quoted(SYNCED_AT)} < {literal(us, time=True)}")
+
+    def mark(self, lane: str, number: int) -> None:
+        """Remember a numbered commit of a lane, without any row."""
+        self._add(self._arrow().empty_table(), CommitProperties(app_transactions=[Transaction(lane, number)]))
+
+    def _append(self, effect: Effect, rows: pl.DataFrame, commit: CommitProperties) -> dict[str, Any]:
+        named = {name: rows[f"c{i}"] for i, name in enumerate(effect.names)} | {SYNCED_AT: rows["now"]}
+        absent = {name: pl.lit(None, of) for name, of in self.types.items() if name not in named}
+        whole = pl.DataFrame(named).with_columns(**absent).select(list(self.types))
+        self._add(whole.to_arrow(compat_level=_OLD).rename_columns(self._arrow().names).cast(self._arrow()), commit)
+        return {"num_target_rows_inserted": rows.height}
+
+    def _add(self, rows: pa.Table, commit: CommitProperties) -> None:
+        write_deltalake(self.table, rows, mode="append", commit_properties=commit)
 
     def _read_schema(self) -> None:
         self.types, self.key = read_schema(self._arrow(), self._names)
@@ -130,7 +186,3 @@ class Target:
 
     def _quoted(self, name: str) -> str:
         return '"' + self._names.outer(name).replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
