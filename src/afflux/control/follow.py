@@ -28,6 +28,8 @@ TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
 """Verdicts on the way to a stream that are worth a line; others come and go while a connector starts."""
 SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
 """Verdicts that will not change by themselves."""
+TASKS_SECONDS = 3.0
+"""Between two looks at the tasks that make copies; Connect tells of all connectors at once."""
 STEP = 0.1
 """The part of a table's copy that is worth a line."""
 
@@ -97,12 +99,15 @@ class Watcher:
         """
         if not copying:
             return
+        asked = time.monotonic()
         told: dict[tuple[str, str], Scan] = {}
         noted: set[str] = set()
         with self.to.notifications.following(min(each.sent.at for each in copying), steps=True) as news:
             while True:
                 hear_all(copying, news())
-                self._lose(copying)
+                if time.monotonic() - asked >= TASKS_SECONDS:
+                    self._lose(copying)
+                    asked = time.monotonic()
                 for each, shard in zip(copying, shards, strict=True):
                     self._tell(each, shard, told)
                     if each.good and each.sent.id not in noted:
