@@ -206,7 +206,7 @@ class Moves:
             "AND b.shard = d.shard AND b.lsn = d.origin AND b.half = 'departed', "
             "LATERAL json_populate_record(null::{t}, d.version) n, LATERAL json_populate_record(null::{t}, b.version) o "
             "WHERE d.topology = {topology} AND d.target = {target} AND d.half = 'departed' "
-            "AND NOT d.unknown <@ b.unknown) x WHERE m.ctid = x.at"
+            "AND d.origin IS NOT NULL AND d.unknown <> '{{}}' AND NOT d.unknown <@ b.unknown) x WHERE m.ctid = x.at"
         )
         while self._do(connection, stage, learn, names=sql.SQL(", ").join(names)):
             pass

@@ -151,6 +151,10 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE afflux.dead_letters ADD COLUMN told boolean NOT NULL DEFAULT false",
         "CREATE INDEX dead_letters_untold ON afflux.dead_letters (topology, consumer_group, first_seen) WHERE NOT told",
     ),
+    (
+        "CREATE INDEX moves_arrived ON afflux.moves (topology, target) WHERE half = 'arrived'",
+        "CREATE INDEX moves_unknown ON afflux.moves (topology, target) WHERE origin IS NOT NULL AND unknown <> '{}'",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 
