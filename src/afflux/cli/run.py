@@ -24,7 +24,9 @@ def run(
         bool,
         typer.Option("--until-caught-up", help="Apply what is there now, then leave with 0 (for cron, a Job, a test)."),
     ] = False,
-    host: Annotated[str, typer.Option(help="Where /livez, /startedz, /readyz and /metrics are answered.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Where /livez, /startedz, /readyz and /metrics are answered.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:

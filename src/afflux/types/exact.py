@@ -199,6 +199,7 @@ _TO: dict[type[pl.DataType], Callable[[pl.Series, pl.DataType], pl.Series]] = {
 
 # --- arrays ---------------------------------------------------------------------------------------
 
+
 def _inner(of: pl.List) -> pl.DataType:
     inner = of.inner
     return inner if isinstance(inner, pl.DataType) else inner()

@@ -104,9 +104,7 @@ def _arrays(values: pl.Series) -> pl.Series:
     each = frame.filter(pl.col("list").list.len() > 0).explode("list")
     texts = _quoted(exact_text(each["list"]), _IN_ARRAY, doubled=False).fill_null("NULL")
     joined = (
-        each.select("row", texts.alias("text"))
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("text").str.join(","))
+        each.select("row", texts.alias("text")).group_by("row", maintain_order=True).agg(pl.col("text").str.join(","))
     )
     whole = frame.join(joined, on="row", how="left", maintain_order="left")
     text = pl.concat_str(pl.lit("{"), pl.col("text").fill_null(""), pl.lit("}"))
