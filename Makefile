@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal browser chaos repair heal check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser s3 chaos repair heal check fuzz lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,11 @@ browser: $(STAMP) ## the page of afflux supervise in a real Chromium (needs one:
 	@$(BIN)/python tests/browser/chromium.py
 	@echo "==> page"
 	@$(BIN)/pytest -q -o python_files='check_*.py' tests/browser
+
+s3: $(STAMP) ## a lake in an object store: the promises of sinks and lakes on a real S3 server (needs Go, which builds it)
+	@PYTHONPATH=tests $(BIN)/python -m s3.server
+	@echo "==> lake in S3"
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/s3
 
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract

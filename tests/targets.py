@@ -111,7 +111,9 @@ class DeltaTarget:
         return DeltaState(config=self.config, store=self.store, topology=self.schema, group="g")
 
     def rows(self, table: TableName) -> list[dict[str, Any]]:
-        frame = pl.read_delta(self.store.uri(place(table)))
+        found = self.store.open(place(table))
+        assert found is not None, f"there is no table {table}"
+        frame = self.store.scan(found).collect()
         return frame.sort(frame.columns[0]).to_dicts()
 
 

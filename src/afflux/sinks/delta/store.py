@@ -19,7 +19,7 @@ from afflux.topology.sinks import DeltaSink as Config
 
 _WAITING_HELPS_NOT = re.compile(
     r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
-    r"|could not create local directory|unauthorized|credential|unknown scheme|not a directory|read-only file system"
+    r"|could not create local directory|unauthorized|privileges|credential|unknown scheme|not a directory|read-only file system"
     r"|invalid data found|schema error|unsupported table features|constraint",
     re.IGNORECASE,
 )
