@@ -3,4 +3,5 @@
 from heal import own_stack, shared
 
 SHARED = {failure.name: failure for failure in shared.FAILURES}
+NEWER = shared.NEWER
 FAILURES = SHARED | {failure.name: failure for failure in own_stack.FAILURES}

@@ -33,6 +33,20 @@ def _change_without_publication(clinic: Clinic) -> None:
     clinic.superuser(f"alter publication {clinic.names.publication} owner to {clinic.name}")
 
 
+def _replace_publication(clinic: Clinic) -> None:
+    """As before, while the supervisor does not look."""
+    with clinic.unseen():
+        _change_without_publication(clinic)
+
+
+def _lose_publication(clinic: Clinic) -> None:
+    """The supervisor makes it again; what was changed until then is missing."""
+    with clinic.unseen():
+        _drop_publication(clinic)
+        clinic.insert("'without a publication, and nobody sees it'")
+        clinic.delete_oldest()
+
+
 def _drop_slot(clinic: Clinic) -> None:
     clinic.drop_slot()
     clinic.insert("'without a slot'")
@@ -166,3 +180,8 @@ FAILURES = (
     Failure("config changed by hand", _configure_badly, "changed by hand"),
     Failure("replica identity nothing", _spoil_identity, "table not fit", _mend_table),
 )
+NEWER = (
+    Failure("publication replaced", _replace_publication, "publication replaced"),
+    Failure("publication lost", _lose_publication, "publication replaced"),
+)
+"""Of PostgreSQL 18 and newer."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from afflux.stack import Stack
-from heal.catalogue import FAILURES
+from heal.catalogue import FAILURES, NEWER
 from heal.clinic import Clinic
-from heal.failure import play
+from heal.failure import Failure, play
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -46,3 +46,25 @@ def test_a_failure_is_named_and_overcome(
     clinics: Clinics, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("failure", (FAILURES[name], play(clinics(), FAILURES[name])))
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    """A patient on PostgreSQL 18, which leaves out in silence what earlier ones can't decode."""
+    stack = Stack(tmp_path_factory.mktemp("newer"))
+    try:
+        stack.up(shards=1, workers=1, postgres=18)
+        patient = Clinic(stack, tmp_path_factory.mktemp("patient"), "newer")
+        patient.open()
+        yield patient
+        patient.close()
+    finally:
+        stack.down(purge=True)
+
+
+@pytest.mark.parametrize("failure", NEWER, ids=str)
+def test_what_a_newer_server_leaves_out_in_silence_is_read_anew(
+    newer: Clinic, failure: Failure, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("failure", (failure, play(newer, failure)))
+    assert newer.supervisor.lines("done")[-1]["action"] == "create connector"
