@@ -1,5 +1,6 @@
 """What a lake promises besides the contract of every sink: exact types, whole batches, and safety beside others."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -37,13 +39,16 @@ from afflux.sinks.base import (
     TargetColumn,
 )
 from afflux.sinks.delta import codec, ledger
+from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.sink import DeltaSink
 from afflux.sinks.delta.store import Store
-from afflux.sinks.delta.tables import place
+from afflux.sinks.delta.tables import Tables, place
 from afflux.sinks.delta.target import Target
 from afflux.sinks.memory import Memory
 from afflux.topology.sinks import DeltaSink as Config
+from afflux.topology.sinks import LakeTable, Upkeep
 from afflux.types.postgres import PgType, pg_type
+from chaos.waiting import wait_for
 from contract.test_histories import apply, change, named, play, told, us, version
 from histories import NUMBER, SIZES, History, ends, histories, seen, shown
 from targets import ID, META, NOTE, ONE, ZERO, DeltaTarget, batch, changes, content
@@ -387,6 +392,76 @@ def test_a_table_that_somebody_has_changed_stops_alone_and_gets_what_is_owed_whe
     table_of(lake).alter.drop_constraint("picky")
     restarted.apply(two_tables(lake, 2, "third"))
     assert notes(lake, "t") == notes(lake, "u") == {1: "third", 10: "first", 11: "second", 12: "third"}
+
+
+# --- files in order ---------------------------------------------------------------------------------
+
+
+def kept(lake: DeltaTarget, **wishes: Any) -> DeltaTarget:
+    lake.config = lake.config.model_copy(update={"upkeep": Upkeep(**wishes)})
+    return lake
+
+
+def test_small_files_are_put_together_and_whoever_reads_an_older_version_goes_on(lake: DeltaTarget) -> None:
+    sink = kept(lake, small_files=8).sink()
+    sink.claim([ZERO])
+    for n in range(12):
+        sink.apply(batch(n, changes(lake, [("shard0", n, False, n, str(n))])))
+        if n == 8:
+            reader = table_of(lake)
+    assert len(table_of(lake).file_uris()) < 8
+    assert len(reader.file_uris()) == 9
+    assert sorted(pl.read_delta(reader)["id"]) == list(range(9))
+    assert content(lake, "id") == [(n,) for n in range(12)]
+
+
+def test_replaced_files_and_what_killed_writers_left_are_removed_after_the_retention(lake: DeltaTarget) -> None:
+    sink = kept(lake, retention="1s").sink()
+    sink.claim([ZERO])
+    for n in range(3):
+        sink.apply(batch(n, changes(lake, [("shard0", n, False, 1, str(n))])))
+    folder = Path(lake.store.uri(place(TableName(lake.schema, "t"))))
+    (folder / "part-0.parquet#1").write_bytes(b"half a file")
+    (folder / "part-1.parquet").write_bytes(b"a file that no commit names")
+    keeper = Keeper(lake.store, lake.config.upkeep)
+    target = Tables(lake.store, "unused", lake.config).at(place(TableName(lake.schema, "t")))
+    for path in folder.glob("part-*"):
+        os.utime(path, (0, 0))
+    wait_for(lambda: len(keeper.vacuum(target, dry_run=True)) == 4, 10, "a second")
+    gone = {Path(file).name for file in keeper.vacuum(target)}
+    assert {"part-0.parquet#1", "part-1.parquet"} < gone
+    assert [path.name for path in folder.glob("*.parquet*")] == [Path(uri).name for uri in table_of(lake).file_uris()]
+    assert content(lake, "note") == [("2",)]
+
+
+def test_the_tables_properties_follow_the_topology(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(lake, [("shard0", 1, False, 1, "a")])))
+    again = kept(lake, retention="2h").sink()
+    again.claim([ZERO])
+    again.apply(batch(1, changes(lake, [("shard0", 2, False, 1, "b")])))
+    properties = table_of(lake).metadata().configuration
+    assert properties["delta.deletedFileRetentionDuration"] == "interval 7200 seconds"
+
+
+def test_a_table_lies_in_the_lake_as_the_topology_says(lake: DeltaTarget) -> None:
+    wanted = {"partition_by": ["note"], "order_by": ["id"], "change_data_feed": True}
+    tables = [LakeTable(target=r"contract_\d+\.t", **wanted)]
+    lake.config = lake.config.model_copy(update={"tables": tables})
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(lake, [("shard0", 1, False, n, ("even", "odd")[n % 2]) for n in range(6)])))
+    sink.apply(batch(1, changes(lake, [("shard0", 2, False, 0, "odd"), ("shard0", 2, True, 1, None)])))
+    found = table_of(lake)
+    assert found.metadata().partition_columns == ["note"]
+    assert content(lake, "id", "note") == [(0, "odd"), (2, "even"), (3, "odd"), (4, "even"), (5, "odd")]
+    feed = pl.DataFrame(pa.table(found.load_cdf(2).read_all())).sort("id", "_change_type")
+    assert feed.select("id", "note", "_change_type").rows() == [
+        (0, "odd", "update_postimage"),
+        (0, "even", "update_preimage"),
+        (1, "odd", "delete"),
+    ]
 
 
 # --- every mode -------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The tables of a lake: made when first needed, and given the columns that are new at the source."""
 
+from contextlib import suppress
+
 import polars as pl
 import structlog
 from deltalake.exceptions import CommitFailedError
@@ -63,6 +65,7 @@ class Tables:
             log.info("table made", table=str(changes.table), columns=len(changes.columns), key=list(changes.key))
         self._check(found, changes)
         self._complete(found, types)
+        self._suit(found)
         return found
 
     def aside(self, changes: TableChanges, of: Target, *, make: bool) -> Target | None:
@@ -115,19 +118,29 @@ class Tables:
     def _make(
         self, where: str, types: dict[str, pl.DataType], key: tuple[str, ...], layout: LakeTable | None = None
     ) -> Target:
-        upkeep = self._config.upkeep
-        kept = f"interval {upkeep.retention_seconds:.0f} seconds"
-        properties = {
-            "delta.targetFileSize": str(upkeep.file_bytes),
-            "delta.deletedFileRetentionDuration": kept,
-            "delta.logRetentionDuration": kept,
-        }
+        properties = self._properties()
         if layout is not None and layout.change_data_feed:
             properties["delta.enableChangeDataFeed"] = "true"
         columns = schema(types, key, self._names)
         made = self._store.create(where, columns, properties, layout.partition_by if layout else None)
         self._targets[where] = Target(self._store, where, made, self._names)
         return self._targets[where]
+
+    def _properties(self) -> dict[str, str]:
+        upkeep = self._config.upkeep
+        retention = f"interval {upkeep.retention_seconds:.0f} seconds"
+        return {
+            "delta.targetFileSize": str(upkeep.file_bytes),
+            "delta.deletedFileRetentionDuration": retention,
+            "delta.logRetentionDuration": retention,
+        }
+
+    def _suit(self, found: Target) -> None:
+        """See that a table's properties are what the topology says by now."""
+        there, wanted = found.table.metadata().configuration, self._properties()
+        if any(there.get(name) != value for name, value in wanted.items()):
+            with suppress(CommitFailedError):  # somebody else has been first; the next batch looks again
+                found.table.alter.set_table_properties(wanted)
 
     def _complete(self, found: Target, types: dict[str, pl.DataType]) -> None:
         """Add the columns that are missing, whoever else does so at the same time."""
