@@ -5,6 +5,7 @@ version and ends the one before it; a delete and a truncate only end. A shard's 
 by one partition, so that the staged ones go on where the target's current versions are.
 """
 
+from collections.abc import Collection
 from typing import Any, LiteralString
 
 import psycopg
@@ -25,9 +26,10 @@ _INCOMPLETE: LiteralString = "SELECT s.sequence FROM {s} s WHERE NOT s.deleted A
 # rows that are new, so that what repeats the target's own version has 0.
 _REPEATS: LiteralString = """
 CREATE TEMPORARY TABLE repeats ON COMMIT DROP AS
-WITH said AS (
+WITH cut AS MATERIALIZED (SELECT * FROM {s} s WHERE op = 't'),
+said AS (
   SELECT s.ctid AS at, s.*, CASE WHEN NOT s.deleted THEN ROW({columns})::text END AS text,
-    (SELECT count(*) FROM {s} cut WHERE cut.op = 't' AND cut.shard = s.shard AND cut.sequence < s.sequence) AS cuts
+    {cuts} AS cuts
   FROM {s} s WHERE s.op <> 't'),
 before AS (
   SELECT s.*, lag(cuts, 1, 0::bigint) OVER w AS former_cuts, row_number() OVER w AS place, lag(text) OVER w AS former
@@ -55,9 +57,9 @@ _DROP_REPEATS: LiteralString = "DELETE FROM {s} d USING pg_temp.repeats s WHERE 
 _END: LiteralString = """
 UPDATE {t} t SET {valid_to} = greatest(e.source_ts, {valid_from}), {current_name} = false,
   {end_op} = e.op, {end_topic} = e.topic, {end_offset} = e."offset"
-FROM (
-  SELECT DISTINCT ON (at) * FROM ({enders}) e ORDER BY at, sequence, NOT deleted) e
-WHERE t.ctid = e.at"""
+FROM ({enders}) e WHERE t.ctid = e.at"""
+
+_FIRST: LiteralString = "SELECT DISTINCT ON (at) * FROM ({enders}) e ORDER BY at, sequence, NOT deleted"
 
 _BY_ROWS: LiteralString = """
 SELECT t.ctid AS at, s.sequence, s.deleted, s.source_ts, s.op, s.topic, s."offset"
@@ -71,10 +73,9 @@ FROM {s} s JOIN {t} t ON {current} AND {shard} = s.shard AND {lsn} < s.lsn WHERE
 # A life goes from a birth to a delete or truncate; within it no version begins before the one that it follows.
 _BEGIN: LiteralString = """
 INSERT INTO {t} ({names})
-WITH cut AS (SELECT * FROM {s} s WHERE op = 't'),
+WITH cut AS MATERIALIZED (SELECT * FROM {s} s WHERE op = 't'),
 counted AS (
-  SELECT s.*, (SELECT count(*) FROM cut WHERE cut.shard = s.shard AND cut.sequence < s.sequence)
-    + count(*) FILTER (WHERE deleted) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS life,
+  SELECT s.*, {cuts} + count(*) FILTER (WHERE deleted) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS life,
     lead(sequence) OVER w AS next_sequence, lead(source_ts) OVER w AS next_source_ts, lead(op) OVER w AS next_op,
     lead(topic) OVER w AS next_topic, lead("offset") OVER w AS next_offset
   FROM {s} s WHERE op <> 't' WINDOW w AS (PARTITION BY shard, {keys} ORDER BY sequence, NOT deleted)),
@@ -82,13 +83,18 @@ chain AS (
   SELECT s.*, greatest(CASE WHEN life = 0 THEN since END, max(source_ts) OVER (
     PARTITION BY shard, {keys}, life ORDER BY sequence, NOT deleted)) AS begun FROM counted s)
 SELECT {values}, s.begun, CASE WHEN e.op IS NOT NULL THEN greatest(e.source_ts, s.begun) END, e.op IS NULL, e.op, e.topic, e."offset"
-FROM chain s LEFT JOIN LATERAL (
-  SELECT * FROM (
-    SELECT s.next_sequence AS sequence, s.next_source_ts AS source_ts, s.next_op AS op, s.next_topic AS topic,
-      s.next_offset AS "offset" WHERE s.next_op IS NOT NULL
-    UNION ALL SELECT sequence, source_ts, op, topic, "offset" FROM cut WHERE cut.shard = s.shard AND cut.sequence > s.sequence
-  ) e ORDER BY sequence LIMIT 1) e ON true
+FROM chain s LEFT JOIN LATERAL ({ender}) e ON true
 WHERE NOT s.deleted"""
+
+_NEXT: LiteralString = """
+SELECT s.next_sequence AS sequence, s.next_source_ts AS source_ts, s.next_op AS op, s.next_topic AS topic, s.next_offset AS "offset" """
+
+_NEXT_OR_TRUNCATE: LiteralString = """
+SELECT * FROM ({next} WHERE s.next_op IS NOT NULL UNION ALL
+  SELECT sequence, source_ts, op, topic, "offset" FROM cut WHERE cut.shard = s.shard AND cut.sequence > s.sequence
+) e ORDER BY sequence LIMIT 1"""
+
+_CUTS: LiteralString = "(SELECT count(*) FROM cut WHERE cut.shard = s.shard AND cut.sequence < s.sequence)"
 
 
 class History:
@@ -122,12 +128,11 @@ class History:
             self._moves.arrive(connection, stage, keep=True)
             self._fill(connection, stage)
             if "r" in ops:
-                self._drop_repeats(connection, stage)
-        enders = [_BY_ROWS] * bool(ops - {"t"}) + [_BY_TRUNCATES] * ("t" in ops)
-        if enders:
-            _do(connection, stage, _END, enders=_joined(stage, enders))
+                self._drop_repeats(connection, stage, cuts="t" in ops)
+        if ops:
+            _do(connection, stage, _END, enders=_enders(stage, ops))
         if ops - {"t", "d"}:
-            _do(connection, stage, _BEGIN)
+            _do(connection, stage, _BEGIN, cuts=_cuts(some="t" in ops), ender=_ender(some="t" in ops))
 
     def _fill(self, connection: psycopg.Connection, stage: Stage) -> None:
         _do(connection, stage, _FILL)
@@ -136,17 +141,33 @@ class History:
             if events:
                 raise IncompleteError(str(stage.table), events, stage.masked)
 
-    def _drop_repeats(self, connection: psycopg.Connection, stage: Stage) -> None:
-        _do(connection, stage, _REPEATS)
+    def _drop_repeats(self, connection: psycopg.Connection, stage: Stage, *, cuts: bool) -> None:
+        _do(connection, stage, _REPEATS, cuts=_cuts(some=cuts))
         if connection.execute("SELECT EXISTS (SELECT FROM pg_temp.repeats WHERE repeats)").fetchone() == (True,):
             for statement in (_SEEN_AGAIN, _SAID_AGAIN, _DROP_REPEATS):
                 _do(connection, stage, statement)
         connection.execute("DROP TABLE pg_temp.repeats")
 
 
-def _joined(stage: Stage, enders: list[LiteralString]) -> sql.Composed:
+def _enders(stage: Stage, ops: Collection[str]) -> sql.Composed:
+    """Give the events that end the target's current versions, the first one of each."""
     parts = _parts(stage)
-    return sql.SQL(" UNION ALL ").join(sql.SQL(ender).format(**parts) for ender in enders)
+    rows, truncates = sql.SQL(_BY_ROWS).format(**parts), sql.SQL(_BY_TRUNCATES).format(**parts)
+    if "t" not in ops:
+        return rows
+    both = [rows, truncates] if len(ops) > 1 else [truncates]
+    return sql.SQL(_FIRST).format(enders=sql.SQL(" UNION ALL ").join(both))
+
+
+def _ender(*, some: bool) -> sql.Composable:
+    """Give what ends a staged version `s`: the next event of its row, or a truncate before that, where there are some."""
+    following = sql.SQL(_NEXT)
+    return sql.SQL(_NEXT_OR_TRUNCATE).format(next=following) if some else following
+
+
+def _cuts(*, some: bool) -> sql.SQL:
+    """Count the truncates before a staged event `s`."""
+    return sql.SQL(_CUTS if some else "0::bigint")
 
 
 def _do(
