@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from topologies import SMALL, data, small, topologies
 
@@ -32,6 +32,7 @@ def complaints_of(changed: dict[str, Any]) -> list[str]:
     return [re.sub(r"^topology\.yaml line \d+: ", "", line) for line in lines]
 
 
+@settings(max_examples=25)  # whole topologies are slow to draw
 @given(topologies(), st.booleans(), st.sampled_from([True, False, None]))
 def test_any_topology_written_as_yaml_loads_as_itself(topology: Topology, whole: bool, flow: bool | None) -> None:
     dumped = topology.model_dump(exclude_defaults=not whole)
@@ -54,6 +55,7 @@ def misspelt(key: str) -> st.SearchStrategy[str]:
     )
 
 
+@settings(max_examples=25)  # likewise
 @given(data(), st.data())
 def test_any_unknown_key_is_named_with_its_line_and_the_key_that_was_meant(
     whole: dict[str, Any], more: st.DataObject
@@ -71,6 +73,7 @@ def test_any_unknown_key_is_named_with_its_line_and_the_key_that_was_meant(
     assert line.endswith(f"; did you mean {meant!r}?")
 
 
+@settings(max_examples=25)  # likewise
 @given(data(), st.data())
 def test_any_missing_key_is_named_and_nothing_else_is_said(whole: dict[str, Any], more: st.DataObject) -> None:
     required = {
@@ -95,6 +98,7 @@ ODD: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(max_examples=25)  # likewise
 @given(data(), st.data())
 def test_whatever_is_wrong_is_said_in_plain_words_and_shows_no_secret(
     whole: dict[str, Any], more: st.DataObject

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from topologies import small, topologies
 
@@ -15,6 +15,7 @@ POSTGRES_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), 
 )
 
 
+@settings(max_examples=25)  # whole topologies are slow to draw
 @given(topologies(), POSTGRES_NAMES, POSTGRES_NAMES)
 def test_all_names_of_a_topology_that_loads_are_legal_and_no_two_shards_share_one(
     topology: Topology, schema: str, table: str
