@@ -186,7 +186,7 @@ def test_connectors_that_others_make_miss_no_row_of_a_table_that_comes_later(lab
     control.apply_topology(given("orders", "plain"), wait=0)
     operator_makes("orders", "plain")
     report = apply(given("orders", "plain"))
-    assert report.ok
+    assert report.ok, (report.outcomes, report.statuses)
     lab.sql("insert into $.plain values (2, 'plain after')")
     lab.arrives("plain before", "plain after", table="plain")
     assert not apply(given("orders", "plain")).changed
@@ -252,7 +252,7 @@ def test_runs_at_the_same_time_end_as_one(lab: Lab) -> None:
     topology = lab.topology(shards=2)
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(lambda _: apply(topology), range(3)))
-    assert all(report.ok for report in reports)
+    assert all(report.ok for report in reports), [(report.outcomes, report.statuses) for report in reports]
     assert not control.plan_topology(topology).actions
 
 
