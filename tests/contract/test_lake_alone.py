@@ -210,6 +210,39 @@ def test_an_update_of_a_row_that_was_never_in_the_lake_is_said_with_its_event(la
     assert incomplete.value.events == {0}
 
 
+WIDER: list[tuple[PgType, Any, PgType, Any, list[Any]]] = [
+    (pg_type("INT4"), 7, pg_type("INT8"), 2**40, [7, 2**40]),
+    (pg_type("NUMERIC", 10, 2), "1.50", pg_type("NUMERIC", 20, 4), "2.1234", [Decimal("1.50"), Decimal("2.1234")]),
+    (pg_type("NUMERIC", 10, 2), "1.50", pg_type("NUMERIC"), "1e400", ["1.50", "1e400"]),
+    (pg_type("FLOAT4"), 1.5, pg_type("FLOAT8"), 1e300, [1.5, 1e300]),
+    (pg_type("_INT4"), "{1}", pg_type("_INT8"), "{5000000000}", [[1], [5000000000]]),
+]
+
+
+@pytest.mark.parametrize("case", WIDER, ids=[f"{o} {n}" for o, _, n, _, _ in WIDER])
+def test_a_column_is_widened_with_its_source_and_narrower_events_are_still_taken(
+    lake: DeltaTarget, case: tuple[PgType, Any, PgType, Any, list[Any]]
+) -> None:
+    old, first, new, second, held = case
+    sink, beside = lake.sink(), lake.sink()
+    sink.claim([ZERO])
+    beside.claim([ONE])
+    columns = [(ID, TargetColumn("v", of)) for of in (old, new)]
+    sink.apply(batch(0, changes(lake, [("s", 1, False, 1, first), ("s", 1, False, 3, first)], columns[0])))
+    sink.apply(batch(1, changes(lake, [("s", 2, False, 2, second)], columns[1])))
+    beside.apply(batch(0, changes(lake, [("s", 3, False, 3, None)], columns[0]), partition=ONE))
+    assert content(lake, "id", "v") == [(1, held[0]), (2, held[1]), (3, None)]
+
+
+def test_an_integer_key_is_widened(lake: DeltaTarget) -> None:
+    sink = lake.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(lake, [("s", 1, False, 1, "a")])))
+    sink.apply(batch(1, changes(lake, [("s", 2, False, 2**40, "b")], (TargetColumn("id", pg_type("INT8")), NOTE))))
+    sink.apply(batch(2, changes(lake, [("s", 3, True, 1, None)])))
+    assert content(lake, "id", "note") == [(2**40, "b")]
+
+
 # --- batches are whole, whoever dies ----------------------------------------------------------------
 
 
@@ -456,7 +489,12 @@ def test_a_table_lies_in_the_lake_as_the_topology_says(lake: DeltaTarget) -> Non
     found = table_of(lake)
     assert found.metadata().partition_columns == ["note"]
     assert content(lake, "id", "note") == [(0, "odd"), (2, "even"), (3, "odd"), (4, "even"), (5, "odd")]
-    feed = pl.DataFrame(pa.table(found.load_cdf(2).read_all())).sort("id", "_change_type")
+    sink.apply(batch(2, changes(lake, [("shard0", 3, False, n, "even") for n in (2, 5, 9)])))
+    assert content(lake, "id", "note")[1:] == [(2, "even"), (3, "odd"), (4, "even"), (5, "even"), (9, "even")]
+    written = table_of(lake)
+    (deltas,) = [step for step in written.history(1) if step["operation"] == "MERGE"]
+    assert deltas["operationMetrics"]["num_target_rows_copied"] < 4
+    feed = pl.DataFrame(pa.table(found.load_cdf(2, 2).read_all())).sort("id", "_change_type")
     assert feed.select("id", "note", "_change_type").rows() == [
         (0, "odd", "update_postimage"),
         (0, "even", "update_preimage"),

@@ -86,7 +86,9 @@ def exact(values: pl.Series, of: PgType, to: pl.DataType) -> pl.Series:
 
 
 def is_wider(new: pl.DataType, old: pl.DataType) -> bool:
-    """Tell whether a type holds every value of another one, so that a column may be changed to it."""
+    """Tell whether a type is another one that holds every value of a former one, so that a column may be given it."""
+    if new == old:
+        return False
     if isinstance(new, pl.List) and isinstance(old, pl.List):
         return is_wider(_inner(new), _inner(old))
     match new, old:

@@ -9,7 +9,7 @@ from afflux.sinks.base import DELETED, MOVED_AT, OP, SEQUENCE, SHARD, SOURCE_TS,
 from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, UNCHANGED, kept, target_key
 from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.settle import ASIDE, AT, KIND, Change, Kind, Odd, Settlement
-from afflux.sinks.delta.sweeps import sweeps
+from afflux.sinks.delta.sweeps import literals, sweeps
 from afflux.sinks.delta.tables import Tables
 from afflux.sinks.delta.target import Target
 from afflux.sinks.delta.versions import versions
@@ -55,10 +55,12 @@ class Upsert(Plan):
     Attributes:
         plain: the rows of all keys that are not odd.
         settlement: the odd keys; None where there are none.
+        shown: what the table holds of the batch's keys; None where that was not looked at.
     """
 
     plain: pl.DataFrame
     settlement: Settlement | None
+    shown: pl.DataFrame | None
 
     def load(self, memory: Memory) -> TableChanges | None:
         """See `Plan.load`."""
@@ -82,7 +84,14 @@ class Upsert(Plan):
             keep = {name: mask.extend_constant(False, shown.rows.height) for name, mask in keep.items()}
         rows = rows.with_columns(pl.lit(None, types[name]).alias(name) for name in names if name not in rows.columns)
         written = effect([*names, *self.meta], key, types, rows, gone, keep=keep, sweeps=sweeps(self.changes))
-        return written, aside
+        return replace(written, within=self._within()), aside
+
+    def _within(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Give the folders that hold the batch's keys, where that is known."""
+        if self.shown is None or self.settlement is not None:
+            return ()
+        values = [(name, literals(self.shown[name])) for name in self.found.parted_by]
+        return tuple((name, found) for name, found in values if found is not None)
 
 
 @dataclass(frozen=True)
@@ -151,11 +160,11 @@ def plan(changes: TableChanges, tables: Tables, memory: Memory) -> Plan | None:
     shown = _shown(changes, found, aside)
     odd = _odd_keys(changes, shown, aside, memory)
     if odd is None:
-        return Upsert(changes, found, _complete(changes, changes.rows, shown), None)
+        return Upsert(changes, found, _complete(changes, changes.rows, shown), None, shown)
     mine = replace(changes, rows=changes.rows.join(odd, on=changes.key, how="semi"))
     settlement = Settlement(Odd(mine, found.types, found.known(odd, found.types), aside))
     plain = _complete(changes, changes.rows.join(odd, on=changes.key, how="anti"), shown)
-    return Upsert(changes, found, plain, settlement)
+    return Upsert(changes, found, plain, settlement, shown)
 
 
 def _history(changes: TableChanges, tables: Tables, found: Target) -> History:
@@ -233,7 +242,7 @@ def _shown(changes: TableChanges, found: Target, aside: pl.DataFrame) -> pl.Data
     masked = any(unchanged(c.name) in changes.rows.columns for c in changes.columns)
     if changes.with_shard and not masked and not aside.height and changes.departed is None:
         return None
-    return found.known(changes.rows.select(changes.key), [SHARD])
+    return found.known(changes.rows.select(changes.key), [SHARD, *found.parted_by])
 
 
 def _odd_keys(

@@ -28,6 +28,8 @@ class Effect:
         rows: at most one row a key: `c0` and so on in the table's types, `GONE`, and `m0` and so on where the table's
             own value stays (boolean).
         sweeps: what becomes of rows that are not among `rows`.
+        within: columns that part the table into folders, and the values that they have in the table's rows of these
+            keys, as statements have them: other folders are left alone.
 
     Without a key, rows are only added.
     """
@@ -36,6 +38,7 @@ class Effect:
     key: tuple[str, ...]
     rows: pl.DataFrame
     sweeps: tuple[Sweep, ...] = ()
+    within: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def is_nothing(self) -> bool:

@@ -68,6 +68,7 @@ class Step:
     names: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    within: tuple[tuple[str, tuple[str, ...]], ...] = ()
     cuts: tuple[Cut, ...] = ()
 
 
@@ -125,7 +126,7 @@ class Pledges:
         steps = []
         for n, (place, effect) in enumerate(real):
             self._store.write(f"{folder}/{n}.arrow", effects.write(effect))
-            steps.append(Step(place, f"{folder}/{n}.arrow", effect.names, effect.key, effect.sweeps))
+            steps.append(Step(place, f"{folder}/{n}.arrow", effect.names, effect.key, effect.sweeps, effect.within))
         return Pledge(self._ledger.number + 1, tuple(partitions), tuple(steps))
 
     def cut(self, places: Collection[str], cuts: Sequence[Cut]) -> Pledge | None:
@@ -193,7 +194,7 @@ class Pledges:
             try:
                 if data is None:
                     return _cut(target, step.cuts, self._ledger.lane, number)
-                effect = Effect(step.names, step.key, effects.read(data), step.sweeps)
+                effect = Effect(step.names, step.key, effects.read(data), step.sweeps, step.within)
                 return target.write(effect, self._ledger.lane, number)
             except CommitFailedError as error:
                 log.info("somebody else has written", table=step.place, attempt=attempt, reason=first_line(error))

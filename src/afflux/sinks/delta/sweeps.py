@@ -82,6 +82,17 @@ def literal(value: Value, *, time: bool = False) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def literals(values: pl.Series) -> tuple[str, ...] | None:
+    """Write a column's values for a statement of delta-rs; None where that is not done for its type. Nulls are left out."""
+    distinct = values.drop_nulls().unique()
+    match values.dtype:
+        case pl.String() | pl.Boolean() | pl.Int16() | pl.Int32() | pl.Int64():
+            return tuple(literal(value) for value in distinct)
+        case pl.Date():
+            return tuple(f"arrow_cast('{value}', 'Date32')" for value in distinct)
+    return None
+
+
 def sweeps(changes: TableChanges) -> tuple[Sweep, ...]:
     """Give what the truncates of a batch do to rows that none of its events concerns."""
     if changes.keeping.mode is Mode.HISTORY:

@@ -1,5 +1,6 @@
 """The tables of a lake: made when first needed, and given the columns that are new at the source."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import polars as pl
@@ -14,6 +15,7 @@ from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.delta.target import Target
 from afflux.topology.sinks import DeltaSink as Config
 from afflux.topology.sinks import LakeTable
+from afflux.types.exact import is_wider
 
 log = structlog.get_logger()
 
@@ -143,16 +145,22 @@ class Tables:
                 found.table.alter.set_table_properties(wanted)
 
     def _complete(self, found: Target, types: dict[str, pl.DataType]) -> None:
-        """Add the columns that are missing, whoever else does so at the same time."""
+        """Add the columns that are missing and widen those that are too narrow, whoever else does so at the same time."""
         for _ in range(_ATTEMPTS):
             missing = {name: of for name, of in types.items() if name not in found.types}
-            if not missing:
-                return
+            there = {name: of for name, of in types.items() if name in found.types}
+            wider = {name: of for name, of in there.items() if is_wider(of, found.types[name])}
             try:
-                found.add(missing)
-                log.info("columns added", table=found.name, columns={n: str(t) for n, t in missing.items()})
+                if missing:
+                    found.add(missing)
+                    log.info("columns added", table=found.name, columns=_told(missing))
+                if wider:
+                    found.widen(wider)
+                    log.info("columns widened, table written anew", table=found.name, columns=_told(wider))
             except CommitFailedError:
                 found.refresh()
+            else:
+                return
         raise SinkError(f"table {found.name} is changed by others all the time", transient=True)
 
     def _check(self, found: Target, changes: TableChanges) -> None:
@@ -173,6 +181,10 @@ class Tables:
                 hint="the source's key (with `key: with_shard`, and the shard) or the table's `mode` differs from the "
                 "target's: move the table away and let it be copied again",
             )
+
+
+def _told(columns: Mapping[str, pl.DataType]) -> dict[str, str]:
+    return {name: str(of) for name, of in columns.items()}
 
 
 def place(table: TableName) -> str:

@@ -1,6 +1,6 @@
 """One table of a lake: what columns it has, which of a batch's keys it holds, and how an effect is written into it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from afflux.sinks.delta.store import Store, unfolded
 from afflux.sinks.delta.sweeps import literal
 from afflux.types.exact import INSTANT
 
+_BLOCK_ROWS = 100_000
 _OLD = pl.CompatLevel.oldest()
 """Arrow without string views, which delta-rs would have to copy."""
 
@@ -55,6 +56,11 @@ class Target:
         """The table's name, `schema.table`."""
         return ".".join(unfolded(part) for part in self.place.split("/"))
 
+    @property
+    def parted_by(self) -> list[str]:
+        """The columns that part it into folders."""
+        return [self._names.inner(name) for name in self.table.metadata().partition_columns]
+
     def refresh(self) -> None:
         """Learn what others have committed."""
         before = self.table.version()
@@ -69,6 +75,30 @@ class Target:
             CommitFailedError: somebody else has committed since `refresh`.
         """
         self.table.alter.add_columns(list(Schema.from_arrow(schema(columns, (), self._names)).fields))
+        self._read_schema()
+
+    def widen(self, columns: Mapping[str, pl.DataType]) -> None:
+        """Give columns types that hold all of their values: the whole table is written anew, in one commit.
+
+        Raises:
+            CommitFailedError: anybody else has committed since `refresh`; nothing was written.
+        """
+        types = {**self.types, **columns}
+        wanted = schema(types, self.key, self._names)
+        casts = [pl.col(name).cast(of) for name, of in columns.items()]
+        rows = self.rows().with_columns(casts).select(list(types)).rename(self._names.outer)
+
+        def written() -> Iterator[pa.RecordBatch]:
+            for block in rows.collect_batches(chunk_size=_BLOCK_ROWS):
+                yield from block.to_arrow(compat_level=_OLD).cast(wanted).to_batches()
+
+        write_deltalake(
+            self.table,
+            pa.RecordBatchReader.from_batches(wanted, written()),
+            mode="overwrite",
+            schema_mode="overwrite",
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
         self._read_schema()
 
     def rows(self) -> pl.LazyFrame:
@@ -119,7 +149,7 @@ class Target:
         merge = (
             self.table.merge(
                 rows.to_arrow(compat_level=_OLD),
-                predicate=" AND ".join(f"t.{self._quoted(k)} = s.c{effect.names.index(k)}" for k in effect.key),
+                predicate=self._met(effect),
                 source_alias="s",
                 target_alias="t",
                 streamed_exec=False,  # the source's least and greatest keys choose the files (observed on 1.6.6)
@@ -140,6 +170,15 @@ class Target:
             # A merge that finds nothing to do commits nothing.
             self._add(self._arrow().empty_table(), commit)
         return counts
+
+    def _met(self, effect: Effect) -> str:
+        """Write when a row of an effect meets one of the table's."""
+        met = [f"t.{self._quoted(name)} = s.c{effect.names.index(name)}" for name in effect.key]
+        for name, values in effect.within if not effect.sweeps else ():
+            column = f"t.{self._quoted(name)}"
+            some = f"{column} IN ({', '.join(values)}) OR " if values else ""
+            met.append(f"({some}{column} IS NULL)")
+        return " AND ".join(met)
 
     def cut_back(self, topic: str, number: int, offset: int) -> None:
         """Take away what events from an offset on have brought, and open the versions that they have ended."""
