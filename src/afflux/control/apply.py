@@ -27,6 +27,7 @@ from afflux.control.follow import SETTLED, Progress, Watcher
 from afflux.control.observe import WORKERS
 from afflux.control.plan import Plan
 from afflux.control.scans import Copying
+from afflux.control.settings import TWICE_HINT
 from afflux.control.status import Verdict
 from afflux.errors import AffluxError
 from afflux.topology.model import Shard, Topology
@@ -35,6 +36,8 @@ from afflux.topology.names import shard_names
 PARALLEL = 4
 """Connectors that restart at once."""
 _EARLIER = "an action before it failed"
+_TWICE = "exactly-once source support"
+"""What Connect says when a connector requires it, and the worker has it switched off."""
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -218,7 +221,8 @@ class Run:
                 carry_out(self.topology, self.to, action)
             except AffluxError as error:
                 self.progress(action.shard, f"can't {action.words}: {error.message}")
-                return [*outcomes, Outcome(action, error.message, error.hint), *_skipped(waiting, _EARLIER)]
+                hint = error.hint or (TWICE_HINT if _TWICE in error.message else "")
+                return [*outcomes, Outcome(action, error.message, hint), *_skipped(waiting, _EARLIER)]
             self.progress(action.shard, action.words)
             outcomes.append(Outcome(action))
         return [*outcomes, *_skipped(waiting, "it was stopped")]
