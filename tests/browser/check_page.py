@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import chromium
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from simulated import Simulated, hour_ago
 
 from afflux.monitor import page as monitor
 from afflux.monitor.health import HealthServer
+from browser.chromium import chromium
+from browser.simulated import Simulated, hour_ago
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PICTURES = os.environ.get("PICTURES")

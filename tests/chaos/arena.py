@@ -82,7 +82,7 @@ class Arena:
             for n in range(_WORKERS)
         ]
         self.shards = {n: shard.admin_url for n, shard in enumerate(self.addresses.shards[:SHARDS])}
-        features = Features(large_keys=partitions == 1, truncates=partitions == 1)
+        features = Features(large_keys=True, truncates=True)
         self.load = Load(self.shards, name, seed, features)
         self.judge = Judge(self)
 

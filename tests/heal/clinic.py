@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,6 +184,11 @@ class Clinic:
         """Write the password where the topology's reference points to."""
         self.passwords.touch(mode=0o600)
         self.passwords.write_text(f"password={password}\n")
+
+    def afflux(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of afflux on the topology."""
+        command = [sys.executable, "-m", "afflux", *words, "-t", str(self.file)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     def sql(self, *statements: str, shard: int = 0) -> list[tuple[Any, ...]]:
         """Run statements as the tables' owner; `$` is the patient's name."""

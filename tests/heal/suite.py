@@ -4,12 +4,14 @@ Run it by `make heal`; ONLY=<words> plays those whose names hold them.
 """
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from afflux.person import person
 from afflux.stack import Stack
 from heal.catalogue import FAILURES, NEWER
 from heal.clinic import Clinic
@@ -46,6 +48,55 @@ def test_a_failure_is_named_and_overcome(
     clinics: Clinics, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("failure", (FAILURES[name], play(clinics(), FAILURES[name])))
+
+
+def test_beside_another_supervisor_once_does_nothing(clinics: Clinics) -> None:
+    beside = clinics().afflux("supervise", "--once")
+    assert (beside.returncode, beside.stdout) == (0, "")
+    assert f"another supervisor acts: {person()}:{clinics().supervisor.pid}" in beside.stderr
+
+
+def test_once_heals_what_it_can_and_says_what_it_cannot(clinics: Clinics) -> None:
+    clinic = clinics()
+    clinic.await_well()
+    clinic.spoilt = True
+    assert clinic.supervisor.leave() == 0
+    clinic.connect.delete(clinic.names.connector)
+    healed = clinic.afflux("supervise", "--once", "-o", "json")
+    assert healed.returncode == 0, healed.stderr
+    assert [(row["shard"], row["well"]) for row in json.loads(healed.stdout)] == [("shard0", True)]
+    clinic.drop_slot()
+    lost = clinic.afflux("supervise", "--once", "-o", "json")
+    assert lost.returncode == 1, lost.stderr
+    (row,) = json.loads(lost.stdout)
+    assert (row["cause"], row["doing"], "connectors resync shard0" in row["hint"]) == (
+        "slot gone",
+        "asking a person",
+        True,
+    )
+    assert clinic.afflux("supervise", "--once", "--resynchronise").returncode == 0
+    clinic.supervisor.start()
+    clinic.await_well()
+    clinic.flows()
+    clinic.spoilt = False
+
+
+def test_while_connect_is_away_it_waits_and_says_so(clinics: Clinics) -> None:
+    clinic = clinics()
+    clinic.await_well()
+    clinic.spoilt = True
+    clinic.supervisor.mark()
+    for number in range(len(clinic.addresses.connect)):
+        clinic.stack.kill(f"connect-{number}")
+    clinic.supervisor.await_line("waiting", reason="Kafka Connect")
+    ready, reason = clinic.supervisor.ready()
+    assert (ready, "Kafka Connect" in reason) == (False, True)
+    for number in range(len(clinic.addresses.connect)):
+        clinic.stack.start(f"connect-{number}")
+    clinic.await_well()
+    clinic.flows()
+    assert clinic.supervisor.ready() == (True, "")
+    clinic.spoilt = False
 
 
 @pytest.fixture(scope="module")

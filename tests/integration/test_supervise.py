@@ -1,9 +1,8 @@
 """A supervisor as a process, and failures in the real parts that hurt nobody else: `make heal` plays all of them."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -23,17 +22,12 @@ SELECTION = ("slot dropped", "password changed")
 
 @pytest.fixture(scope="module")
 def clinic(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    patient = Clinic(stack, tmp_path_factory.mktemp("supervise"), "supervised")
+    patient = Clinic(stack, tmp_path_factory.mktemp("supervise"), f"supervised{os.getpid()}")
     try:
         patient.open()
         yield patient
     finally:
         patient.close()
-
-
-def afflux(clinic: Clinic, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "afflux", *words, "-t", str(clinic.file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("name", SELECTION)
@@ -47,8 +41,6 @@ def test_another_supervisor_stands_by_and_takes_over(clinic: Clinic) -> None:
     other.start()
     try:
         wait_for(other.up, PATIENCE, lambda: f"the other\n{other.tail()}")
-        beside = afflux(clinic, "supervise", "--once")
-        assert (beside.returncode, "another supervisor acts" in beside.stderr) == (0, True)
         assert other.metric("afflux_supervisor_leads") == 0
         clinic.connect.delete(clinic.names.connector)
         assert clinic.supervisor.leave() == 0
@@ -62,7 +54,7 @@ def test_another_supervisor_stands_by_and_takes_over(clinic: Clinic) -> None:
 
 def test_a_shard_that_is_declared_streams(clinic: Clinic) -> None:
     clinic.furnish(1)
-    clinic.sql("insert into $.orders values (7, 'of another shard')", shard=1)
+    clinic.sql("insert into $.orders values (1000000, 'of another shard')", shard=1)
     clinic.declare(shards=[0, 1])
     clinic.supervisor.send(signal.SIGHUP)
     clinic.await_well()
@@ -70,7 +62,7 @@ def test_a_shard_that_is_declared_streams(clinic: Clinic) -> None:
 
 
 def test_what_was_done_is_told_with_who_and_why(clinic: Clinic) -> None:
-    told = json.loads(afflux(clinic, "audit", "-o", "json").stdout)
+    told = json.loads(clinic.afflux("audit", "-o", "json").stdout)
     (resync,) = [deed for deed in told if deed["action"] == "resynchronise shard"]
     assert (resync["shard"], resync["cause"], resync["result"]) == ("shard0", "slot gone", "done")
     created = [deed for deed in told if deed["action"] == "create connector"]

@@ -3,7 +3,6 @@
 import dataclasses
 
 from hypothesis import strategies as st
-from worlds import SERVER, config_of, connector, published, slot, table, topology
 
 from afflux.clients.catalog import Publication, Relation
 from afflux.clients.connect import Connector
@@ -17,6 +16,7 @@ from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
+from unit.control.worlds import SERVER, config_of, connector, published, slot, table, topology
 
 NAMES = ("a", "b", "c", "d")
 KINDS = (

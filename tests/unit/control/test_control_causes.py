@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import SERVER, connector
 
 from afflux.clients.catalog import Publication, Slot
 from afflux.clients.connect import Connector, Task
@@ -16,6 +15,7 @@ from afflux.control.neighbours import UNFINISHED
 from afflux.control.status import Seen, judge
 from afflux.control.world import Problem
 from afflux.topology.names import ShardNames
+from unit.control.worlds import SERVER, connector
 
 TRACES = {path.stem: path.read_text() for path in (Path(__file__).parent / "traces").glob("*.txt")}
 NAMES = ShardNames("shop-shard0", "shop_shard0", "shop_shard0", "shop.shard0")

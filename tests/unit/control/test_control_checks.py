@@ -2,13 +2,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from worlds import SERVER, published, slot, table, topology
 
 from afflux.clients.catalog import Publication, Relation
 from afflux.control.checks import problems
 from afflux.control.desired import captured, desired
 from afflux.control.world import Problem, ShardWorld
 from afflux.topology.model import Topology
+from unit.control.worlds import SERVER, published, slot, table, topology
 
 
 def found(of: Topology, *tables: Relation, **parts: Any) -> list[Problem]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import get_args
 
 import jsonschema
-from drawn import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from afflux.control.actions import LEAVE, Action, Risk
 from afflux.control.plan import make_plan
 from afflux.control.world import World
 from afflux.topology.model import Topology
+from unit.control.drawn import cases
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "plan.schema.json").read_text())
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import SERVER, after, config_of, connector, published, slot, table, topology, world
 
 from afflux.clients.catalog import Relation
 from afflux.control.actions import Action, CopyTables, CreateConnector, NoteTables, RestartConnector, SetConnector
@@ -14,6 +13,7 @@ from afflux.control.plan import Plan, make_plan
 from afflux.control.world import ShardWorld, World
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
+from unit.control.worlds import SERVER, after, config_of, connector, published, slot, table, topology, world
 
 NAMES = ("a", "b", "c")
 some_tables = st.sets(st.sampled_from(NAMES), min_size=1).map(lambda names: [table(name) for name in sorted(names)])

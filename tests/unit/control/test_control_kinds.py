@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from worlds import TEXT, topology
 
 from afflux.control.settings import connector_config
 from afflux.errors import TopologyError
 from afflux.topology.kinds import KINDS
 from afflux.topology.load import loads
+from unit.control.worlds import TEXT, topology
 
 
 def text(kind: str) -> str:

@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-from worlds import SERVER, after, carry_out, config_of, connector, deaths, published, slot, table, topology, world
 
 from afflux.clients.catalog import Relation
 from afflux.clients.signals import Sent
@@ -20,6 +19,19 @@ from afflux.control.standing import lost
 from afflux.control.world import ShardWorld, World
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
+from unit.control.worlds import (
+    SERVER,
+    after,
+    carry_out,
+    config_of,
+    connector,
+    deaths,
+    published,
+    slot,
+    table,
+    topology,
+    world,
+)
 
 
 def test_a_new_shard_gets_topics_then_publication_then_connector() -> None:

@@ -3,10 +3,8 @@
 import dataclasses
 from collections.abc import Collection
 
-from drawn import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import carry_out, config_of, deaths
 
 from afflux.control.actions import LEAVE, CopyTables, Risk
 from afflux.control.neighbours import UNFINISHED
@@ -15,6 +13,8 @@ from afflux.control.settings import listed
 from afflux.control.world import Problem, World
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
+from unit.control.drawn import cases
+from unit.control.worlds import carry_out, config_of, deaths
 
 leaves = st.sampled_from([frozenset[Risk](), LEAVE])
 

@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import config_of, table, topology
 
 from afflux.control.desired import desired
 from afflux.control.security import java_security
 from afflux.control.settings import check_settings, converter_registry_url, include_list, listed, milliseconds
 from afflux.errors import UsageError
 from afflux.topology.model import Kafka, Names, Registry, Topics, Topology
+from unit.control.worlds import config_of, table, topology
 
 
 def test_every_promise_has_its_setting() -> None:

@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from worlds import connector
 
 from afflux.clients.catalog import Publication, Slot
 from afflux.control.status import Seen, Verdict, judge
 from afflux.control.world import Problem
+from unit.control.worlds import connector
 
 READ = Slot("s", "pgoutput", "app", active=True, pid=1, lag_bytes=10)
 IDLE = Slot("s", "pgoutput", "app", active=False, lag_bytes=10)

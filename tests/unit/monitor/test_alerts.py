@@ -1,7 +1,6 @@
 import math
 
 import pytest
-from alert_cases import CASES, MINUTES, Case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from afflux.monitor.alerts import KINDS, Condition
 from afflux.monitor.alerts.kind import ABOUT
 from afflux.monitor.rules import DEFAULT
 from afflux.monitor.watched import Sample
+from unit.monitor.alert_cases import CASES, MINUTES, Case
 
 
 def played(case: Case) -> list[Alert]:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
-from shards import MB, NOW, idle, reading, slot, wal
 
 import promtool
 from afflux.clients.wal import Holder
@@ -18,6 +17,7 @@ from afflux.monitor.topics import Retention, TopicReading, TopicsReading
 from afflux.monitor.watch import PartReading, Readings
 from afflux.sinks.base import Partition, Span
 from afflux.topology.guard import Guard
+from unit.monitor.shards import MB, NOW, idle, reading, slot, wal
 
 HOLDER = Holder(kind="prepared", name="x", since=NOW - timedelta(days=1))
 COUNTED = dict.fromkeys(metrics.SLOT_BYTES, 7)

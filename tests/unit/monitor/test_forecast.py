@@ -3,13 +3,13 @@ import random
 from itertools import islice
 from statistics import median
 
-import loads
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loads import LOADS, MB, STEP
 
 from afflux.monitor.forecast import Forecast, History, Point, forecast
+from unit.monitor import loads
+from unit.monitor.loads import LOADS, MB, STEP
 
 HOUR = 3600.0
 CASES = 40

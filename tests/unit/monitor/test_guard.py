@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from shards import MB, NOW, idle, reading, slot, wal
 
 from afflux.monitor.guard import decide
 from afflux.monitor.slots import ShardReading
 from afflux.monitor.watch import Readings
 from afflux.topology.guard import Guard, LastResort
+from unit.monitor.shards import MB, NOW, idle, reading, slot, wal
 
 ALLOWED = Guard(disk="1GiB", last_resort=LastResort(shards=["shard0"]))
 

@@ -9,7 +9,6 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from alert_cases import CASES, MINUTES, Case
 
 import promtool
 from afflux.monitor import metrics, rules
@@ -20,6 +19,7 @@ from afflux.monitor.files import FILES
 from afflux.monitor.panels import rows
 from afflux.topology.guard import Guard, Page, Warn
 from afflux.topology.monitor import Alerts, Monitor
+from unit.monitor.alert_cases import CASES, MINUTES, Case
 
 TOP = Path(__file__).parents[3]
 RULES: list[dict[str, Any]] = yaml.safe_load(rules.prometheus(rules.DEFAULT))["groups"][0]["rules"]

@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from shards import MB, NOW, idle, reading, slot, wal
 
 from afflux.clients.wal import SINCE, Holder, slot_query
 from afflux.monitor.slots import limits
 from afflux.topology.guard import Guard
+from unit.monitor.shards import MB, NOW, idle, reading, slot, wal
 
 
 @pytest.mark.parametrize(

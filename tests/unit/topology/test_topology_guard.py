@@ -2,12 +2,12 @@ import math
 
 import pytest
 import yaml
-from topologies import small
 
 from afflux.errors import TopologyError
 from afflux.topology.guard import Guard, LastResort
 from afflux.topology.load import loads
 from afflux.topology.part import seconds, size_bytes
+from unit.topology.topologies import small
 
 
 def guarded(**guard: object) -> str:

@@ -6,13 +6,13 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from topologies import SMALL, data, small, topologies
 
 from afflux.errors import TopologyError
 from afflux.topology.keys import KNOWN, nearest, paths
 from afflux.topology.load import load, loads
 from afflux.topology.model import Topology
 from afflux.topology.put_off import PUT_OFF
+from unit.topology.topologies import SMALL, data, small, topologies
 
 JARGON = re.compile(
     r"Input should|Value error|type=|_type|pydantic|validat|NoneType|\bstr\b|\bint\b|\bdict\b", re.IGNORECASE

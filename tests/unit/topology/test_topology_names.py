@@ -3,11 +3,11 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from topologies import small, topologies
 
 from afflux.topology import names
 from afflux.topology.model import Shard, ShardsByQuery, Topology
 from afflux.topology.names import shard_names, table_topic
+from unit.topology.topologies import small, topologies
 
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 POSTGRES_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=63).filter(

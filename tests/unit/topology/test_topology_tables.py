@@ -1,9 +1,9 @@
 import pytest
-from topologies import small
 
 from afflux.topology import regex
 from afflux.topology.model import Table, Topology
 from afflux.topology.tables import is_exact, match
+from unit.topology.topologies import small
 
 
 def topology(*sources: str) -> Topology:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from topologies import SMALL
 
 from afflux.errors import TopologyError
 from afflux.topology.watch import Watched
+from unit.topology.topologies import SMALL
 
 
 @pytest.fixture
