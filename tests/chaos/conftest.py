@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from afflux.stack import Stack
+from chaos.report import PATH, Report
 from chaos.seed import SEED
+
+_REPORT = Report(PATH)
 
 
 def pytest_report_header() -> str:
@@ -26,17 +29,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             shared.down(purge=True)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _REPORT.add(report)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what became of each fault."""
-    terminalreporter.section(f"faults, seed {SEED}")
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties:
-            if name == "fault":
-                configuration, fault, result = value
-                again = f", {result.restarts} connector restart(s)" if result.restarts else ""
-                terminalreporter.write_line(
-                    f"equal  {configuration}  {fault}: {result.proof} "
-                    f"[{result.rows} rows, {result.transactions} transactions, {result.seconds:.0f} s{again}]"
-                )
-    for report in terminalreporter.getreports("failed"):
-        terminalreporter.write_line(f"FAILED {report.nodeid.partition('[')[2].rstrip(']')}")
+    terminalreporter.section(f"faults, seed {SEED}; also in {_REPORT.path}")
+    for line in _REPORT.told():
+        terminalreporter.write_line(line)
