@@ -3,8 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import structlog
@@ -17,17 +17,18 @@ from afflux.monitor.clocks import Clocks
 from afflux.sinks import make_sink
 from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
-from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.chores import chores_of
 from afflux.stream.completing import completer
 from afflux.stream.deaths import Deaths
 from afflux.stream.decoder import Decoder
+from afflux.stream.discovery import Discovery
 from afflux.stream.intake import Intake
+from afflux.stream.lag import Lag
 from afflux.stream.measure import Measure
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.prepare import Preparer
 from afflux.stream.router import Router
-from afflux.stream.subscription import Declared, message_topics, prefixes, wanted_topics
+from afflux.stream.subscription import Declared, message_topics, prefixes
 from afflux.stream.watermarks import Watermarks
 from afflux.topology.model import OnError, Topology
 from afflux.topology.names import consumer_group
@@ -38,9 +39,7 @@ log = structlog.get_logger()
 
 _POLL_SECONDS = 0.05
 _POLL_MESSAGES = 10_000
-_DISCOVER_SECONDS = 3.0
 _TOPOLOGY_SECONDS = 10.0
-_MEASURE_SECONDS = 1.0
 _LOOK_SECONDS = 3.0
 """How often the target is asked what people want; two small statements."""
 _REVOKE_SECONDS = 30.0
@@ -75,6 +74,7 @@ class Daemon:
         self._follows = follows
         self._kafka_properties = _resolved(topology.kafka.properties)
         self._topics = Topics(resolve(topology.kafka.bootstrap_servers), self._kafka_properties)
+        self._discovery = Discovery(self._topics)
         registry = Registry(resolve(topology.registry.url), _resolved(topology.registry.properties))
         self._schema_by_id = registry.schema
         self._latest_schema = registry.latest_schema
@@ -85,23 +85,19 @@ class Daemon:
         self._clocks = Clocks(topology)
         self._traces = traces.from_environment(topology.name, sink.name)
         measure = Measure(lambda: self._clocks.ahead, self._traces)
-        self._pipeline = Pipeline(self._preparer, make_sink(sink, topology.name, self._group), self._ids_of, measure)
-        self._backlog = Backlog()
+        self._pipeline = Pipeline(
+            self._preparer, make_sink(sink, topology.name, self._group), self._discovery.ids_of, measure
+        )
+        self._lag = Lag()
         self._watermarks = Watermarks(topology, self._topics, self._schema_by_id, self._pipeline)
         self._chores = chores_of(topology, sink, self._group, self._ends, [self._clocks])
         self._applied: dict[Partition, int] = {}
         self._intake = self._join()
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
-        self._discovery: Future[tuple[frozenset[str], dict[str, str]]] | None = None
-        self._topic_ids: dict[str, str] = {}
-        self._suspects: set[str] = set()
         self._stop = threading.Event()
         self._reread = threading.Event()
         self._held: set[str] = set()
-        self._broker_away = ""
-        """What the broker said when it was last asked in vain; empty when it answers."""
         self._looking: Future[frozenset[Partition]] | None = None
-        self._next_discovery = self._next_topology = self._next_look = self._next_measure = 0.0
+        self._next_topology = self._next_look = 0.0
         self._lived = time.monotonic()
         self._opened = False
 
@@ -122,13 +118,13 @@ class Daemon:
         """Say why the daemon has not begun to work yet: what an orchestrator should be patient with."""
         if not self._opened:
             return self._pipeline.waiting_for or "opening the target"
-        if self._broker_away and not self._intake.assignments:
-            return self._broker_away
+        if self._discovery.away and not self._intake.assignments:
+            return self._discovery.away
         return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
     def ready(self) -> str:
         """Say why nothing moves at present; empty when it does."""
-        if waiting := self._pipeline.waiting_for or self._broker_away:
+        if waiting := self._pipeline.waiting_for or self._discovery.away:
             return waiting
         return "" if self._intake.assignments else "waiting for the consumer group to assign partitions"
 
@@ -159,7 +155,7 @@ class Daemon:
                     self._follow_people()
                     self._watermarks.turn(self._applied, self._held)
                     self._chores.turn()
-                    if ends is None and until_caught_up and self._known:
+                    if ends is None and until_caught_up and self._discovery.known:
                         ends = self._ends(*self._intake.topics)
                     events += self._step()
                 except ServerError as error:
@@ -175,7 +171,7 @@ class Daemon:
                 _raise_final(error)
                 log.warning("left without the last batch", reason=error.message)
         finally:
-            self._beside.shutdown(cancel_futures=True)
+            self._discovery.close()
             self._watermarks.close()
             self._chores.close()
             self._pipeline.drop()
@@ -202,7 +198,7 @@ class Daemon:
                 self._keep_place(self._pipeline.oldest)
             raw = self._intake.take()
             if raw:
-                self._backlog.took(raw)
+                self._lag.backlog.took(raw)
                 self._pipeline.submit(raw)
         return self._remember()
 
@@ -214,36 +210,15 @@ class Daemon:
     def _remember(self) -> int:
         events = 0
         for batch in self._pipeline.durable():
-            self._backlog.durable()
+            self._lag.backlog.durable()
             events += batch.events
             # What was durable before its partitions were revoked may be told of after.
             ours = self._intake.assigned & batch.spans.keys()
             self._applied.update({partition: batch.spans[partition].end for partition in ours})
             self._intake.commit(batch.spans)
-        self._measure_lag()
+        metrics.WAITING.set(bool(self._pipeline.waiting_for or self._discovery.away))
+        self._lag.turn(self._topology, self._declared, self._intake, self._applied)
         return events
-
-    def _measure_lag(self) -> None:
-        metrics.WAITING.set(bool(self._pipeline.waiting_for or self._broker_away))
-        if time.monotonic() < self._next_measure:
-            return
-        self._next_measure = time.monotonic() + _MEASURE_SECONDS
-        metrics.PARTITIONS.set(len(self._intake.assigned))
-        places = list(self._places())
-        behind = self._backlog.behind(places, self._intake.gathered(), time.time())
-        for shard in self._topology.shards:
-            of = behind.get(shard.name, Behind())
-            metrics.LAG_EVENTS.labels(shard.name).set(of.events)
-            metrics.LAG_BYTES.labels(shard.name).set(of.bytes)
-            metrics.LAG_SECONDS.labels(shard.name).set(of.seconds)
-
-    def _places(self) -> Iterator[tuple[str, Partition, int, int]]:
-        """Give the shards, positions and ends of this worker's partitions, as far as they are known."""
-        heartbeats = message_topics(self._topology)
-        for partition in self._intake.assigned & self._applied.keys():
-            shard, end = self._declared.shard_of(partition.topic), self._intake.high_watermark(partition)
-            if shard is not None and end is not None and partition.topic not in heartbeats:
-                yield shard, partition, self._applied[partition], end
 
     def _reached(self, ends: Mapping[Partition, int]) -> bool:
         if not self._intake.topics:
@@ -317,7 +292,7 @@ class Daemon:
         log.warning("fenced" if isinstance(error, Fenced) else "joining anew", reason=error.message)
         metrics.REJOINS.labels("fenced" if isinstance(error, Fenced) else "server away").inc()
         self._pipeline.drop()
-        self._backlog.drop()
+        self._lag.backlog.drop()
         topics = self._intake.topics
         self._intake.close()
         self._applied.clear()
@@ -328,41 +303,12 @@ class Daemon:
 
     # --- what is followed -----------------------------------------------------------------------
 
-    @property
-    def _known(self) -> bool:
-        return self._next_discovery > 0 and self._discovery is None
-
     def _follow_topics(self) -> None:
-        """Subscribe to topics that have come into being; ask the broker beside the main loop."""
-        if self._discovery is None and time.monotonic() >= self._next_discovery:
-            self._discovery = self._beside.submit(self._discover, self._topology, self._declared)
-        if self._discovery is not None and (self._discovery.done() or not self._intake.topics):
-            discovery, self._discovery = self._discovery, None
-            self._next_discovery = time.monotonic() + _DISCOVER_SECONDS
-            try:
-                topics, ids = discovery.result()
-            except KafkaError as error:
-                if not error.transient:
-                    raise
-                self._broker_away = error.message
-                log.warning("waiting", reason=error.message)
-                return
-            self._broker_away = ""
-            known = self._topic_ids
-            self._suspects |= {topic for topic, of in ids.items() if of != known.get(topic, of)}
-            if topics != self._intake.topics:
-                log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
-                self._intake.subscribe(topics, message_topics(self._topology))
-
-    def _discover(self, topology: Topology, declared: Declared) -> tuple[frozenset[str], dict[str, str]]:
-        existing = self._topics.names()
-        topics = wanted_topics(declared, existing) | (message_topics(topology) & existing)
-        return topics, self._topics.ids(topics)
-
-    def _ids_of(self, topics: Collection[str]) -> dict[str, str]:
-        ids = self._topics.ids(topics)
-        self._topic_ids = {**self._topic_ids, **ids}
-        return ids
+        """Subscribe to topics that have come into being."""
+        topics = self._discovery.turn(self._topology, self._declared, patiently=bool(self._intake.topics))
+        if topics is not None and topics != self._intake.topics:
+            log.info("topics", new=sorted(topics - self._intake.topics), gone=sorted(self._intake.topics - topics))
+            self._intake.subscribe(topics, message_topics(self._topology))
 
     def _follow_people(self) -> None:
         """Hold the topics that can't be read on or that a person has stopped, and read on those that are resumed.
@@ -378,7 +324,7 @@ class Daemon:
             self._read_on(topic)
         metrics.STOPPED.set(len(self._held))
         if self._looking is None and time.monotonic() >= self._next_look:
-            self._looking, self._suspects = self._pipeline.look(self._suspects), set()
+            self._looking = self._pipeline.look(self._discovery.suspects())
         if self._looking is not None and self._looking.done():
             looking, self._looking = self._looking, None
             self._next_look = time.monotonic() + _LOOK_SECONDS
@@ -409,7 +355,7 @@ class Daemon:
         self._chores.follow(topology)
         self._preparer.decoder = self._decoder()
         self._preparer.completer = completer(topology, self._schema_by_id)
-        self._next_discovery = 0.0
+        self._discovery.soon()
 
     def _on_error(self, topic: str) -> OnError:
         table = self._declared.table_of(topic)
