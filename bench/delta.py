@@ -1,0 +1,201 @@
+"""Events a second into a Delta table, beside Spark's streaming MERGE on the same topic in the same run.
+
+    python bench/delta.py --state .afflux --sizes 100000 1000000 5000000 --runs 3
+
+Takes a running local stack (`afflux stack up`). For each size of table, and for keys near each other and at random, it
+makes a table and a topic of events for its rows; then `afflux run --until-caught-up` and Spark take the topic into
+copies of the table. Spark's first pass in its JVM is not counted. At the end both tables hold the same rows, and Spark
+reads afflux's own. The last line on standard output is JSON: events a second, processor time and memory, medians.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+from confluent_kafka.admin import AdminClient
+from delta_topic import SHARD, TABLE, TYPES, Work, make_table, make_topic
+from spark_parts import spark_command
+
+from afflux.sinks.delta.tables import place
+from afflux.stack import Addresses, Stack
+
+TOPOLOGY = """\
+name: bench
+kafka: {{bootstrap_servers: "{kafka}"}}
+registry: {{url: "{registry}"}}
+connect: {{url: "http://127.0.0.1:1"}}
+source:
+  database: app
+  user: nobody
+  password: "${{env:BENCH_NONE}}"
+  names: {{topic_prefix: "{prefix}"}}
+  shards: [{{name: {shard}, host: 127.0.0.1, port: 1}}]
+tables: [{{source: {table}}}]
+transforms: [{{type: RegexRouter, regex: '{prefix}\\.(.*)', replacement: '$1'}}]
+sinks: [{{name: {sink}, type: delta, path: {lake}, batch: {{rows: {batch}}}}}]
+"""
+
+
+def afflux(addresses: Addresses, work: Work, lake: Path, batch: int, number: int) -> dict[str, float]:
+    """Let afflux take a topic into a lake."""
+    topology = lake.with_suffix(".yaml")
+    topology.write_text(
+        TOPOLOGY.format(
+            kafka=addresses.kafka,
+            registry=addresses.registry,
+            prefix=work.prefix,
+            shard=SHARD,
+            table=TABLE,
+            sink=f"run{number}",
+            lake=lake,
+            batch=batch,
+        )
+    )
+    log = lake.with_suffix(".log")
+    command = [sys.executable, "-m", "afflux", "run", "-t", str(topology), "--until-caught-up"]
+    most, ready = 0, 0.0
+    with log.open("wb") as out:
+        process = psutil.Popen(command, stdout=out, stderr=out, env={**os.environ, "BENCH_NONE": "x"})
+        while process.poll() is None:
+            most = max(most, _resident(process))
+            ready = ready or (_cpu(process) if b"partitions assigned" in log.read_bytes() else 0.0)
+            cpu = _cpu(process)
+            time.sleep(0.05)
+    said = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    times = {line["event"]: datetime.fromisoformat(line["timestamp"]) for line in said}
+    if process.returncode or said[-1].get("events") != work.events:
+        raise SystemExit(f"afflux has not taken all of it:\n{log.read_text()[-3000:]}")
+    seconds = (times["stopped"] - times["partitions assigned"]).total_seconds()
+    return {"seconds": seconds, "cpu": cpu - ready, "rss": float(most)}
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def spark(**asked: Any) -> list[Any]:
+    """Let Spark do something, and give what it says."""
+    command, environment = spark_command(Path(__file__).with_name("spark_merge.py"))
+    done = subprocess.run(
+        command,
+        env=environment,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]
+
+
+def rows_of(table: Path) -> pl.DataFrame:
+    """Read the source's columns of a table, in order."""
+    return pl.scan_delta(str(table)).select(list(TYPES)).sort("id").collect()
+
+
+@contextmanager
+def topic_of(addresses: Addresses, name: str, size: int, events: int, *, clustered: bool) -> Iterator[Work]:
+    """Make a topic, and remove it in the end."""
+    work = make_topic(addresses, name, size, events, clustered=clustered)
+    try:
+        yield work
+    finally:
+        admin = AdminClient({"bootstrap.servers": addresses.kafka})
+        for gone in admin.delete_topics([work.topic]).values():
+            gone.result()
+
+
+def case(
+    addresses: Addresses, folder: Path, size: int, wishes: argparse.Namespace, *, clustered: bool
+) -> dict[str, Any]:
+    """Measure one size and one kind of keys."""
+    base = folder / "base"
+    make_table(base, size)
+    kind = "clustered" if clustered else "random"
+    with topic_of(addresses, f"bench{os.getpid()}{kind}{size}", size, wishes.events, clustered=clustered) as work:
+        ours = []
+        for number in range(wishes.runs):
+            lake = folder / f"afflux{number}"
+            shutil.copytree(base, lake)
+            ours.append(afflux(addresses, work, lake, wishes.batch, number))
+        tables = [folder / f"spark{number}" for number in range(wishes.runs + 1)]
+        for table in tables:
+            shutil.copytree(base / place(TABLE), table)
+        asked = {"topic": work.topic, "schema": work.schema, "kafka": addresses.kafka, "batch": wishes.batch}
+        _cold, *theirs = spark(do="merge", tables=[str(t) for t in tables], folder=str(folder / "spark"), **asked)
+    mine = folder / "afflux0" / place(TABLE)
+    equal = rows_of(mine).equals(rows_of(tables[-1]))
+    read = [spark(do="read", table=str(t), folder=str(folder / "spark"))[0] for t in (mine, tables[-1])]
+    found = {
+        "rows": size,
+        "keys": kind,
+        "equal": equal and read[0] == read[1],
+        "afflux": _summary(ours, wishes.events),
+        "spark": _summary(theirs, wishes.events),
+    }
+    found["ratio"] = round(found["afflux"]["events_per_second"] / found["spark"]["events_per_second"], 2)
+    return found
+
+
+def _summary(runs: list[dict[str, float]], events: int) -> dict[str, Any]:
+    rates = sorted(events / run["seconds"] for run in runs)
+    return {
+        "events_per_second": round(statistics.median(rates)),
+        "range": [round(rates[0]), round(rates[-1])],
+        "cpu_us_per_event": round(statistics.median(run["cpu"] for run in runs) / events * 1e6, 1),
+        "rss_mib": round(max(run["rss"] for run in runs) / 2**20),
+    }
+
+
+def main() -> None:
+    """Measure every case."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--state", type=Path, default=Path(".afflux"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000])
+    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--batch", type=int, default=200_000, help="events in a batch, of both")
+    parser.add_argument("--runs", type=int, default=3)
+    wishes = parser.parse_args()
+    stack = Stack(wishes.state)
+    addresses = stack.addresses()
+    results = []
+    for size in wishes.sizes:
+        for clustered in (True, False):
+            with tempfile.TemporaryDirectory(prefix="bench") as folder:
+                found = case(addresses, Path(folder), size, wishes, clustered=clustered)
+            print(json.dumps(found), file=sys.stderr)
+            results.append(found)
+    load = round(os.getloadavg()[0], 1)
+    print(
+        json.dumps(
+            {"events": wishes.events, "batch": wishes.batch, "runs": wishes.runs, "load": load, "cases": results}
+        )
+    )
+
+
+main()

@@ -1,0 +1,119 @@
+"""Spark's side of the lake's benchmark: structured streaming from Kafka, the last event of each key, and MERGE.
+
+Run by `delta.py` in Spark's own environment. Standard input is a JSON object; a JSON line a pass goes to standard output.
+"""
+
+import json
+import os
+import sys
+import time
+
+import psutil
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as f
+from pyspark.sql.avro.functions import from_avro
+
+SET = {
+    name: f"s.{name}" for name in ("id", "name", "amount", "note", "seen", "_shard", "_lsn", "_source_ts", "_synced_at")
+}
+
+
+def session(folder: str) -> SparkSession:
+    """Start Spark: two threads, 4 GB, the settings that were best in trials."""
+    settings = {
+        "spark.jars": os.environ["BENCH_JARS"],
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.driver.memory": "4g",
+        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Duser.timezone=UTC",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.ui.enabled": "false",
+        "spark.local.dir": folder,
+    }
+    builder = SparkSession.builder.master("local[2]").appName("bench")
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    made = builder.getOrCreate()
+    made.sparkContext.setLogLevel("ERROR")
+    return made
+
+
+def changes(batch: DataFrame, schema: str) -> DataFrame:
+    """Give the last event of each key, in the table's columns."""
+    event = from_avro(f.expr("substring(value, 6)"), schema, {"mode": "FAILFAST"})
+    rows = batch.select("offset", event.alias("e"))
+    key = f.coalesce("e.after.id", "e.before.id")
+    last = f.row_number().over(Window.partitionBy("id").orderBy(f.col("offset").desc()))
+    return (
+        rows.select(
+            "offset",
+            key.alias("id"),
+            f.col("e.op").alias("op"),
+            f.col("e.after.name").alias("name"),
+            f.col("e.after.amount").cast("decimal(12,2)").alias("amount"),
+            f.col("e.after.note").alias("note"),
+            f.to_timestamp("e.after.seen").alias("seen"),
+            f.lit("s0").alias("_shard"),
+            f.col("e.source.lsn").alias("_lsn"),
+            f.timestamp_micros("e.source.ts_us").alias("_source_ts"),
+            f.current_timestamp().alias("_synced_at"),
+        )
+        .withColumn("last", last)
+        .filter("last = 1")
+    )
+
+
+def one_pass(spark: SparkSession, asked: dict, table: str, checkpoint: str) -> dict:
+    """Take a whole topic into a table."""
+    jvm = psutil.Process(spark.sparkContext._gateway.proc.pid)  # noqa: SLF001 - Spark has no other way
+    batches = 0
+
+    def merge(batch: DataFrame, _: int) -> None:
+        nonlocal batches
+        batches += 1
+        changes(batch, asked["schema"]).createOrReplaceTempView("s")
+        values = ", ".join(f"{name} = {value}" for name, value in SET.items())
+        statement = (
+            f"MERGE INTO delta.`{table}` t USING s ON t.id = s.id WHEN MATCHED AND s.op = 'd' THEN DELETE "  # noqa: S608 - all ours
+            f"WHEN MATCHED THEN UPDATE SET {values} "
+            f"WHEN NOT MATCHED AND s.op <> 'd' THEN INSERT ({', '.join(SET)}) VALUES ({', '.join(SET.values())})"
+        )
+        batch.sparkSession.sql(statement)
+
+    stream = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", asked["kafka"])
+        .option("subscribe", asked["topic"])
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", asked["batch"])
+        .load()
+    )
+    began, before = time.monotonic(), jvm.cpu_times()
+    stream.writeStream.foreachBatch(merge).option("checkpointLocation", checkpoint).trigger(
+        availableNow=True
+    ).start().awaitTermination()
+    after = jvm.cpu_times()
+    cpu = after.user + after.system - before.user - before.system
+    return {"seconds": time.monotonic() - began, "cpu": cpu, "rss": jvm.memory_info().rss, "batches": batches}
+
+
+def main() -> None:
+    """Do what standard input asks for."""
+    asked = json.loads(sys.stdin.read())
+    spark = session(asked["folder"])
+    if asked["do"] == "read":
+        table = spark.read.format("delta").load(asked["table"])
+        row = table.agg(
+            f.count("*"), f.sum("id"), f.sum(f.crc32(f.concat_ws("|", "id", "name", "amount", "note", "seen")))
+        ).first()
+        print(json.dumps([int(value or 0) for value in row]), flush=True)
+    for number, table in enumerate(asked["tables"] if asked["do"] == "merge" else ()):
+        found = one_pass(spark, asked, table, f"{asked['folder']}/checkpoint-{number}")
+        print(json.dumps(found), flush=True)
+    spark.stop()
+
+
+main()
