@@ -43,9 +43,14 @@ def look(part: Part) -> PartStatus:
 
 
 def _resident(process: psutil.Process) -> int:
-    """Return a process's resident memory in bytes; of shared pages its share, where the system tells (Linux)."""
+    """Return a process's resident memory in bytes; of shared pages its share, where the system tells (Linux).
+
+    One that has just ended has none: a server's child may come and go for each of its sessions.
+    """
     try:
         full = process.memory_full_info()
+        return int(getattr(full, "pss", full.rss))
     except psutil.AccessDenied:
         return int(process.memory_info().rss)
-    return int(getattr(full, "pss", full.rss))
+    except psutil.NoSuchProcess:
+        return 0
