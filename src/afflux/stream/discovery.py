@@ -1,13 +1,13 @@
 """Which of a topology's topics exist: the broker is asked beside the main loop, now and then."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
-from afflux.clients.topics import Topics
 from afflux.errors import KafkaError
 from afflux.stream.subscription import Declared, message_topics, wanted_topics
 from afflux.topology.model import Topology
@@ -15,6 +15,18 @@ from afflux.topology.model import Topology
 log = structlog.get_logger()
 
 _ASK_SECONDS = 3.0
+
+
+class Asked(Protocol):
+    """What is asked: `clients.topics.Topics`."""
+
+    def names(self) -> set[str]:
+        """Give the names of all topics."""
+        ...
+
+    def ids(self, names: Iterable[str], /) -> dict[str, str]:
+        """Give the ids of topics."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +40,21 @@ class Discovery:
 
     Args:
         topics: the broker's.
+
+    Attributes:
+        known: whether the broker has told the topics of the topology as it is now.
+        away: what the broker said when it was last asked in vain; empty when it answers.
     """
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Asked) -> None:
         self._topics = topics
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._asking: Future[_Found] | None = None
         self._next = 0.0
         self._ids: dict[str, str] = {}
         self._suspects: set[str] = set()
+        self.known = False
         self.away = ""
-        """What the broker said when it was last asked in vain; empty when it answers."""
-
-    @property
-    def known(self) -> bool:
-        """Whether the broker has been asked, and is not being asked now."""
-        return self._next > 0 and self._asking is None
 
     def turn(self, topology: Topology, declared: Declared, *, patiently: bool) -> frozenset[str] | None:
         """Give the topology's topics each time that the broker has told them.
@@ -70,13 +81,13 @@ class Discovery:
             self.away = error.message
             log.warning("waiting", reason=error.message)
             return None
-        self.away = ""
+        self.away, self.known = "", True
         self._suspects |= {topic for topic, of in found.ids.items() if of != self._ids.get(topic, of)}
         return found.topics
 
     def soon(self) -> None:
-        """Ask at the next turn."""
-        self._next = 0.0
+        """Ask at the next turn, for what is known, or is being asked, is of another topology."""
+        self._next, self._asking, self.known = 0.0, None, False
 
     def ids_of(self, topics: Collection[str]) -> dict[str, str]:
         """Ask for the ids of topics now; what they are compared with from now on."""
