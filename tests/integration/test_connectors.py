@@ -26,6 +26,7 @@ from afflux.stack.ports import find_free
 from afflux.topology.load import loads
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
+from chaos.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -95,6 +96,13 @@ class Lab:
             shard=shard,
         )
         return bool(row[0]), bool(row[1])
+
+    def reader(self) -> int | None:
+        """The server's process that sends to the first shard's connector."""
+        ((pid,),) = self.sql(
+            f"select max(active_pid) from pg_replication_slots where slot_name = 'afflux_{self.name}_shard0'", shard=0
+        )
+        return int(pid) if pid else None
 
     def arrives(self, *texts: str, table: str = "orders", shard: int = 0) -> list[bytes]:
         """Wait until each text is in a value of a table's topic; return all values."""
@@ -184,9 +192,11 @@ def test_connectors_that_others_make_miss_no_row_of_a_table_that_comes_later(lab
     lab.arrives("from before")
 
     control.apply_topology(given("orders", "plain"), wait=0)
+    before = lab.reader()
     operator_makes("orders", "plain")
+    wait_for(lambda: lab.reader() not in {None, before}, PATIENCE, "the task with both tables")
     report = apply(given("orders", "plain"))
-    assert report.ok, (report.outcomes, report.statuses)
+    assert report.ok, [outcome for outcome in report.outcomes if not outcome.done] or report.statuses
     lab.sql("insert into $.plain values (2, 'plain after')")
     lab.arrives("plain before", "plain after", table="plain")
     assert not apply(given("orders", "plain")).changed

@@ -170,14 +170,16 @@ class StartConnector(_Action):
 
 @dataclass(frozen=True, kw_only=True)
 class RestartConnector(_Action):
-    """Restart what failed of a connector."""
+    """Restart what failed of a connector, or all of it."""
 
     kind: ClassVar[str] = "restart connector"
     name: str
+    whole: bool = False
+    """Whether what runs is restarted, too."""
 
     def changes(self) -> list[Change]:
         """Return its state."""
-        return [Change("state", "FAILED", "RUNNING")]
+        return [Change("state", "RUNNING" if self.whole else "FAILED", "RUNNING")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,7 @@ class _Made:
     shard: Shard
     outcomes: list[Outcome]
     copies: Sequence[Action]
+    restarted: bool
     reader: int | None
     """The server's process that sent to the connector before it was restarted; it does not count any more."""
     settled: Collection[Verdict]
@@ -161,13 +162,15 @@ class Run:
         before = self.watcher.look(shard).reader if restarts else None
         copies = [action for action in actions if isinstance(action, CopyTables)]
         outcomes = self._in_order([action for action in actions if action not in copies])
-        return _Made(shard, outcomes, copies, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
+        return _Made(shard, outcomes, copies, restarts, before, SETTLED - {Verdict.PAUSED} if starts else SETTLED)
 
     def _follow(self, made: _Made, until: float) -> _Done:
         """Wait for a shard's stream, and have its new tables copied."""
         if not all(outcome.done for outcome in made.outcomes):
             return _Done(made.shard, [*made.outcomes, *_skipped(made.copies, _EARLIER)], flows=False)
-        status = self.watcher.stream(made.shard, until, old_reader=made.reader, settled=made.settled)
+        status = self.watcher.stream(
+            made.shard, until, restarted=made.restarted, old_reader=made.reader, settled=made.settled
+        )
         stale = made.reader is not None and status.reader == made.reader
         flows = not stale and status.verdict in {Verdict.STREAMING, Verdict.PAUSED}
         # A connector that still has its old tables would take the signal, and lose it on them.

@@ -59,8 +59,8 @@ def carry_out(topology: Topology, to: Servers, action: Action) -> None:  # noqa:
             to.signals.note(prefix, connector=name, config=noted)
         case StartConnector(name=name):
             to.connect.change_state(name, "resume")
-        case RestartConnector(name=name):
-            to.connect.restart(name)
+        case RestartConnector(name=name, whole=whole):
+            to.connect.restart(name, only_failed=not whole)
         case DropSlot():
             _drop_slot(topology, to.connect, action)
         case RemoveConnector(name=name):

@@ -60,14 +60,21 @@ class Watcher:
         return look(self.topology, shard, self.to.connect, connector)
 
     def stream(
-        self, shard: Shard, until: float, *, old_reader: int | None = None, settled: Collection[Verdict] = SETTLED
+        self,
+        shard: Shard,
+        until: float,
+        *,
+        restarted: bool = False,
+        old_reader: int | None = None,
+        settled: Collection[Verdict] = SETTLED,
     ) -> ShardStatus:
         """Look again and again until a shard streams, has failed for good, or the time is over.
 
         Args:
             shard: which.
             until: the time, by `time.monotonic`.
-            old_reader: the server's process that sent to the connector before it was restarted, which does not count.
+            restarted: whether its connector was restarted a moment ago, so that a reader may be on its way out.
+            old_reader: the server's process that sent to the connector before that, which does not count.
             settled: verdicts that will not change by themselves.
         """
         told: Verdict | None = None
@@ -78,7 +85,7 @@ class Watcher:
             steady = steady if status.reader == steady[0] else (status.reader, now)
             failing_since = (failing_since or now) if status.verdict is Verdict.FAILED else None
             unsteady = status.verdict is Verdict.STREAMING and now - steady[1] < STEADY_SECONDS
-            stale = old_reader is not None and (status.reader == old_reader or unsteady)
+            stale = restarted and (unsteady or (old_reader is not None and status.reader == old_reader))
             fails = failing_since is not None and now - failing_since >= FAILURE_SECONDS
             if now >= until or fails or (status.verdict in settled and not stale):
                 self.progress(shard.name, _words(status))

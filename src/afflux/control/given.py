@@ -56,7 +56,7 @@ def asking(shard: Shard, wanted: Desired, world: World, copies: Sequence[CopyTab
     found = world.connectors.get(wanted.connector)
     if copies and found and _has(found, copies):
         if not failed(found):
-            yield _restart(shard, wanted, "it has new tables, whose rows are asked for")
+            yield _restart(shard, wanted, "it has new tables, whose rows are asked for", whole=True)
         yield from copies
 
 
@@ -82,6 +82,8 @@ def _has(found: Connector, copies: Sequence[CopyTables]) -> bool:
     return all(follows.issuperset(copy.signal.tables) for copy in copies)
 
 
-def _restart(shard: Shard, wanted: Desired, reason: str) -> Action:
-    what = f"connector {wanted.connector}"
-    return RestartConnector(shard=shard.name, object=what, reason=reason, risk=Risk.RESTART, name=wanted.connector)
+def _restart(shard: Shard, wanted: Desired, reason: str, *, whole: bool = False) -> Action:
+    name = wanted.connector
+    return RestartConnector(
+        shard=shard.name, object=f"connector {name}", reason=reason, risk=Risk.RESTART, name=name, whole=whole
+    )

@@ -4,8 +4,9 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from afflux.clients.catalog import Slot
 from afflux.clients.connect import Connect, Connector
-from afflux.clients.postgres import Login, session
+from afflux.clients.postgres import Login, Session, session
 from afflux.clients.registry import Registry
 from afflux.clients.servers import Servers, login
 from afflux.clients.signals import Ledger
@@ -22,6 +23,11 @@ from afflux.topology.names import shard_names, signal_topic
 
 WORKERS = 16
 """Requests on their way at once."""
+LEAVING_SECONDS = 15.0
+"""How long the task of a deleted connector may go on reading its slot; Connect gives a task 5 s to end."""
+LEAVING_LOOK_SECONDS = 0.2
+READER = "Debezium Streaming"
+"""What Debezium calls the session that reads a slot."""
 NEEDED = {
     "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
     "io.apicurio.registry.utils.converter.AvroConverter": "Apicurio's Avro converter",
@@ -120,6 +126,8 @@ def _shard(topology: Topology, to: Servers, shard: Shard, connectors: Mapping[st
             # Who makes them makes the publication first, and who removes them drops the slot first.
             slot, publication = source.slot(names.slot), source.publication(names.publication)
             slot = source.slot(names.slot) if slot and publication is None else slot
+            if slot and slot.active and names.connector not in connectors:
+                slot = _let_go(source, slot, to.connect, names.connector, connectors.values())
             offsets: tuple[Mapping[str, object], ...] = ()
             if names.connector in connectors and not (slot and slot.active):
                 offsets = tuple(to.connect.offsets(names.connector) or ())
@@ -130,6 +138,21 @@ def _shard(topology: Topology, to: Servers, shard: Shard, connectors: Mapping[st
         raise
     except ServerError as error:
         return away(at, error)
+
+
+def _let_go(source: Session, slot: Slot, connect: Connect, name: str, others: Collection[Connector]) -> Slot | None:
+    """Wait while a connector that is gone already still ends its last task, and reads the slot until then.
+
+    A reader that is no connector, or another one that is there, is not waited for.
+    """
+    seen: Slot | None = slot
+    until = time.monotonic() + LEAVING_SECONDS
+    if any(other.config.get("slot.name") == slot.name for other in others):
+        return slot
+    while seen and seen.active and seen.holder == READER and connect.status(name) is None and time.monotonic() < until:
+        time.sleep(LEAVING_LOOK_SECONDS)
+        seen = source.slot(slot.name)
+    return seen
 
 
 def _require(connect: Connect, installed: Iterable[str]) -> None:

@@ -165,11 +165,11 @@ def patience(look: Look) -> float:
 def is_safe(action: Action, look: Look) -> bool:
     """Whether a supervisor may carry an action out by itself.
 
-    Restarts are not among them: whether and when to restart is for what the shard has to say. Neither is making a
+    To restart what failed is not among them: whether and when is for what the shard has to say. Neither is making a
     connector with a new slot for a shard that was read before, for changes are missing then.
     """
     if isinstance(action, RestartConnector):
-        return False
+        return action.whole
     anew = isinstance(action, CreateConnector) and action.risk is Risk.SNAPSHOT and bool(look.beats)
     return action.risk in SAFE and (not anew or _prepared(look))
 

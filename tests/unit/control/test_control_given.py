@@ -119,8 +119,10 @@ def test_rows_are_asked_for_only_of_a_task_that_has_the_tables() -> None:
     grown = with_tables(seen, table("had"), table("new"))
     early = carry_out(of, grown, make_plan(of, grown))
     assert not any(isinstance(action, CopyTables) for action in make_plan(of, early).actions)
-    kinds = [type(action) for action in make_plan(of, operated(of, early)).actions]
-    assert kinds == [RestartConnector, CopyTables]
+    restart, copies = make_plan(of, operated(of, early)).actions
+    assert isinstance(restart, RestartConnector)
+    assert restart.whole  # a task that runs may have the old tables yet
+    assert isinstance(copies, CopyTables)
 
 
 def test_what_a_connector_of_afflux_s_own_followed_is_known_after_the_change_of_hands() -> None:
