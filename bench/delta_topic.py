@@ -15,9 +15,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from afflux.sinks.base import TableName
-from afflux.sinks.delta.columns import ALWAYS, META, Names, schema
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
+from afflux.sinks.reference.columns import ALWAYS, META, Names, schema
 from afflux.stack import Addresses
 from afflux.topology.sinks import MetaColumns
 

@@ -14,9 +14,9 @@ import psycopg
 from afflux.errors import SinkError
 from afflux.sinks import make_state
 from afflux.sinks.base import TableName
-from afflux.sinks.delta.settle import KIND, Kind
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
+from afflux.sinks.reference.settle import KIND, Kind
 from afflux.sinks.state import LetterFilter, LetterHead, LetterState, SinkState, Standing
 from afflux.stack import Addresses
 from afflux.topology.load import load

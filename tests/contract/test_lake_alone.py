@@ -38,13 +38,14 @@ from afflux.sinks.base import (
     TableName,
     TargetColumn,
 )
-from afflux.sinks.delta import codec, ledger
+from afflux.sinks.delta import ledger
 from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.sink import DeltaSink
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
 from afflux.sinks.delta.target import Target
 from afflux.sinks.memory import Memory
+from afflux.sinks.reference import codec
 from afflux.topology.sinks import DeltaSink as Config
 from afflux.topology.sinks import LakeTable, Upkeep
 from afflux.types.postgres import PgType, pg_type

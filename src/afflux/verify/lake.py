@@ -9,10 +9,10 @@ import polars as pl
 from afflux.errors import SinkError
 from afflux.sinks.base import DELETED, TableName
 from afflux.sinks.base import SHARD as ROW_SHARD
-from afflux.sinks.delta.columns import Names
 from afflux.sinks.delta.store import Store, errors
 from afflux.sinks.delta.tables import place
 from afflux.sinks.delta.target import Target
+from afflux.sinks.reference.columns import Names
 from afflux.topology.sinks import MetaColumns
 from afflux.types.exact_text import exact_text, record_text
 from afflux.verify.columns import Layout

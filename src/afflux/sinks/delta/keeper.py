@@ -18,10 +18,10 @@ import structlog
 from deltalake import CommitProperties
 from deltalake.exceptions import DeltaError
 
-from afflux.sinks.delta.settle import KIND
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.target import Target
 from afflux.sinks.delta.upkeep import Files, Job, Wear, due
+from afflux.sinks.reference.settle import KIND
 from afflux.topology.sinks import Upkeep
 
 log = structlog.get_logger()

@@ -21,10 +21,10 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from afflux.errors import SinkError
-from afflux.sinks.delta import codec
-from afflux.sinks.delta.codec import Record
 from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.memory import Memory
+from afflux.sinks.reference import codec
+from afflux.sinks.reference.codec import Record
 
 log = structlog.get_logger()
 

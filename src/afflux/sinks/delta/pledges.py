@@ -19,13 +19,13 @@ from pydantic import TypeAdapter
 
 from afflux.errors import SinkError, TableError
 from afflux.sinks.base import Partition
-from afflux.sinks.delta import effects
-from afflux.sinks.delta.codec import Record
-from afflux.sinks.delta.effects import Effect
 from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.store import Store, first_line, is_transient
-from afflux.sinks.delta.sweeps import Sweep
 from afflux.sinks.delta.target import Target
+from afflux.sinks.reference import effects
+from afflux.sinks.reference.codec import Record
+from afflux.sinks.reference.effects import Effect
+from afflux.sinks.reference.sweeps import Sweep
 
 log = structlog.get_logger()
 

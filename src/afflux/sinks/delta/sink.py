@@ -12,16 +12,16 @@ from afflux import faults
 from afflux.errors import SinkError
 from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink
 from afflux.sinks.delta import store as stores
-from afflux.sinks.delta.batch import Plan, plan
-from afflux.sinks.delta.codec import Record
-from afflux.sinks.delta.columns import SYNCED_AT
-from afflux.sinks.delta.effects import Effect, effect
 from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.pledges import Pledges
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
 from afflux.sinks.memory import MemorySink
+from afflux.sinks.reference.batch import Plan, plan
+from afflux.sinks.reference.codec import Record
+from afflux.sinks.reference.columns import SYNCED_AT
+from afflux.sinks.reference.effects import Effect, effect
 from afflux.topology.sinks import DeltaSink as Config
 
 log = structlog.get_logger()

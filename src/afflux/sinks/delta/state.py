@@ -12,11 +12,11 @@ from afflux.sinks.base import SHARD, SOURCE_TS, DeadLetter, LetterId, Mode, Part
 from afflux.sinks.collisions import Collision
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.pledges import Cut, Pledges
-from afflux.sinks.delta.settle import KIND, Kind
 from afflux.sinks.delta.store import Store, errors
 from afflux.sinks.delta.tables import Tables
 from afflux.sinks.memory import Memory
 from afflux.sinks.memory_state import MemoryState
+from afflux.sinks.reference.settle import KIND, Kind
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import LetterFilter, LetterHead, SinkState, Standing, Stop, Watermark

@@ -9,10 +9,11 @@ from deltalake.exceptions import CommitFailedError
 
 from afflux.errors import SinkError, TableError
 from afflux.sinks.base import SHARD, Mode, TableChanges, TableName
-from afflux.sinks.delta.columns import ALWAYS, META, Names, column_type, kept, schema, target_key
-from afflux.sinks.delta.settle import ASIDE, AT, KIND
 from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.delta.target import Target
+from afflux.sinks.reference.batch import Held
+from afflux.sinks.reference.columns import ALWAYS, META, Names, column_type, kept, schema, target_key
+from afflux.sinks.reference.settle import ASIDE, AT, KIND
 from afflux.topology.sinks import DeltaSink as Config
 from afflux.topology.sinks import LakeTable
 from afflux.types.exact import is_wider
@@ -70,7 +71,7 @@ class Tables:
         self._suit(found)
         return found
 
-    def aside(self, changes: TableChanges, of: Target, *, make: bool) -> Target | None:
+    def aside(self, changes: TableChanges, of: Held, *, make: bool) -> Target | None:
         """Give the table of rows set aside of a table, with that one's columns; None where there is none."""
         where = self.aside_place(changes.table)
         found = self._find(where)

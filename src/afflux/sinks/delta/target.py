@@ -10,7 +10,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.schema import Schema
 
 from afflux.sinks.base import OFFSET, PARTITION, TOPIC
-from afflux.sinks.delta.columns import (
+from afflux.sinks.delta.statements import literal, literals, updates, wanted
+from afflux.sinks.delta.store import Store, unfolded
+from afflux.sinks.reference.columns import (
     CURRENT,
     END_OFFSET,
     END_OP,
@@ -21,10 +23,8 @@ from afflux.sinks.delta.columns import (
     read_schema,
     schema,
 )
-from afflux.sinks.delta.effects import GONE, Effect
-from afflux.sinks.delta.settle import KIND, Kind
-from afflux.sinks.delta.store import Store, unfolded
-from afflux.sinks.delta.sweeps import literal
+from afflux.sinks.reference.effects import GONE, Effect
+from afflux.sinks.reference.settle import AT, KIND, Kind
 from afflux.types.exact import INSTANT
 
 _BLOCK_ROWS = 100_000
@@ -124,6 +124,20 @@ class Target:
                 rows = rows.filter(pl.col(name).is_between(least, greatest))
         return rows.join(keys.unique().lazy(), on=keys.columns, how="semi").collect()
 
+    def within(self, shown: pl.DataFrame) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """See `Held.within`."""
+        values = [(name, literals(shown[name])) for name in self.parted_by]
+        return tuple((name, found) for name, found in values if found is not None)
+
+    def set_aside(self, kind: Kind, *, keys: pl.DataFrame | None = None, at: pl.Series | None = None) -> pl.DataFrame:
+        """See `Aside.set_aside`."""
+        rows = self.rows().filter(pl.col(KIND) == kind)
+        if keys is not None:
+            rows = rows.join(keys.unique().lazy(), on=keys.columns, how="semi")
+        if at is not None:
+            rows = rows.filter(pl.col(AT).is_in(at.implode()))
+        return rows.collect()
+
     def has(self, lane: str, number: int) -> bool:
         """Tell whether a numbered commit of a lane, or a later one, is in the table."""
         there = self.table.transaction_version(lane)
@@ -160,11 +174,11 @@ class Target:
             .when_not_matched_insert(values, predicate=f"NOT s.{GONE}")
         )
         for sweep in effect.sweeps:
-            updates = sweep.updates(self._quoted)
-            if updates:
-                merge = merge.when_not_matched_by_source_update(updates, predicate=sweep.wanted(self._quoted))
+            sets, older = updates(sweep, self._quoted), wanted(sweep, self._quoted)
+            if sets:
+                merge = merge.when_not_matched_by_source_update(sets, predicate=older)
             else:
-                merge = merge.when_not_matched_by_source_delete(sweep.wanted(self._quoted))
+                merge = merge.when_not_matched_by_source_delete(older)
         counts = dict(merge.execute())
         if not self.has(lane, number):
             # A merge that finds nothing to do commits nothing.

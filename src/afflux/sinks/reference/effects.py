@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from afflux.sinks.delta.sweeps import Sweep
+from afflux.sinks.reference.sweeps import Sweep
 
 GONE = "gone"
 """Column of an effect's frame: whether the row under this key goes (boolean)."""

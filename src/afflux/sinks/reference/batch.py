@@ -1,20 +1,72 @@
 """What a batch does to one table: from the changes, and what the table holds, to an effect."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import polars as pl
 
 from afflux.errors import IncompleteError, RefusedError
 from afflux.sinks.base import DELETED, MOVED_AT, OP, SEQUENCE, SHARD, SOURCE_TS, Mode, TableChanges, unchanged
-from afflux.sinks.delta.columns import DELETED_AT, META, SYNCED_AT, UNCHANGED, kept, target_key
-from afflux.sinks.delta.effects import Effect, effect
-from afflux.sinks.delta.settle import ASIDE, AT, KIND, Change, Kind, Odd, Settlement
-from afflux.sinks.delta.sweeps import literals, sweeps
-from afflux.sinks.delta.tables import Tables
-from afflux.sinks.delta.target import Target
-from afflux.sinks.delta.versions import versions
 from afflux.sinks.memory import Memory
+from afflux.sinks.reference.columns import DELETED_AT, META, SYNCED_AT, UNCHANGED, kept, target_key
+from afflux.sinks.reference.effects import Effect, effect
+from afflux.sinks.reference.settle import ASIDE, AT, KIND, Change, Kind, Odd, Settlement
+from afflux.sinks.reference.sweeps import sweeps
+from afflux.sinks.reference.versions import versions
 from afflux.types.exact import exact
+
+
+class Held(Protocol):
+    """A table of a target, as it is before a batch. Columns are spoken of by their names within afflux."""
+
+    types: dict[str, pl.DataType]
+    """Its columns, afflux's own among them."""
+    key: tuple[str, ...]
+    """Those that tell its rows apart."""
+
+    @property
+    def parted_by(self) -> list[str]:
+        """The columns that part it into folders."""
+
+    def known(self, keys: pl.DataFrame, columns: Collection[str], *, current: bool = False) -> pl.DataFrame:
+        """Read the rows that have one of some keys.
+
+        Args:
+            keys: by the names of columns.
+            columns: which to read besides.
+            current: of a table of versions, the current ones alone.
+        """
+
+    def within(self, shown: pl.DataFrame) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Give the folders that some rows lie in, as `Effect.within` does."""
+
+
+class Aside(Held, Protocol):
+    """A table of rows set aside."""
+
+    def set_aside(self, kind: Kind, *, keys: pl.DataFrame | None = None, at: pl.Series | None = None) -> pl.DataFrame:
+        """Read the rows of a kind.
+
+        Args:
+            kind: why they are there.
+            keys: only those with one of these keys.
+            at: only those of one of these LSNs.
+        """
+
+
+class Holds(Protocol):
+    """The tables of a target."""
+
+    def ensure(self, changes: TableChanges) -> Held | None:
+        """Give the table with all columns that changes need; None for one truncated before its first row.
+
+        Raises:
+            TableError: it is there and can't be afflux's, or can't be made.
+        """
+
+    def aside(self, changes: TableChanges, of: Held, *, make: bool) -> Aside | None:
+        """Give the table of a table's rows set aside; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +79,7 @@ class Plan:
     """
 
     changes: TableChanges
-    found: Target
+    found: Held
 
     def load(self, memory: Memory) -> TableChanges | None:
         """Give what the reference is to apply to the state's memory, having given that what it needs; None: nothing."""
@@ -90,8 +142,7 @@ class Upsert(Plan):
         """Give the folders that hold the batch's keys, where that is known."""
         if self.shown is None or self.settlement is not None:
             return ()
-        values = [(name, literals(self.shown[name])) for name in self.found.parted_by]
-        return tuple((name, found) for name, found in values if found is not None)
+        return self.found.within(self.shown)
 
 
 @dataclass(frozen=True)
@@ -131,7 +182,7 @@ class History(Plan):
         return effect(names, key, self.found.types, rows, rows.clear(), sweeps=sweeps(self.changes)), self.aside
 
 
-def plan(changes: TableChanges, tables: Tables, memory: Memory) -> Plan | None:
+def plan(changes: TableChanges, tables: Holds, memory: Memory) -> Plan | None:
     """Look at what the table holds, and see what a batch is to do to it.
 
     Args:
@@ -167,7 +218,7 @@ def plan(changes: TableChanges, tables: Tables, memory: Memory) -> Plan | None:
     return Upsert(changes, found, plain, settlement, shown)
 
 
-def _history(changes: TableChanges, tables: Tables, found: Target) -> History:
+def _history(changes: TableChanges, tables: Holds, found: Held) -> History:
     if not changes.key:  # truncates, and nothing else
         none = Change(*[pl.DataFrame(schema={name: found.types[name] for name in found.key})] * 2)
         return History(changes, found, none, none)
@@ -178,7 +229,7 @@ def _history(changes: TableChanges, tables: Tables, found: Target) -> History:
     return History(changes, found, shown, aside)
 
 
-def _keyed(changes: TableChanges, found: Target) -> TableChanges:
+def _keyed(changes: TableChanges, found: Held) -> TableChanges:
     """Give a truncate that comes without any row the key that the table has."""
     if changes.key or changes.keeping.mode is not Mode.UPSERT:
         return changes
@@ -187,7 +238,7 @@ def _keyed(changes: TableChanges, found: Target) -> TableChanges:
     return replace(changes, key=key, rows=rows, with_shard=SHARD in found.key)
 
 
-def _exact(changes: TableChanges, found: Target) -> TableChanges:
+def _exact(changes: TableChanges, found: Held) -> TableChanges:
     """Turn values into the table's types.
 
     Raises:
@@ -201,7 +252,7 @@ def _exact(changes: TableChanges, found: Target) -> TableChanges:
     return replace(changes, rows=rows, departed=departed)
 
 
-def _cast(changes: TableChanges, rows: pl.DataFrame, found: Target, reasons: dict[int, str]) -> pl.DataFrame:
+def _cast(changes: TableChanges, rows: pl.DataFrame, found: Held, reasons: dict[int, str]) -> pl.DataFrame:
     columns = []
     for column in changes.columns:
         of = found.types[column.name]
@@ -221,23 +272,20 @@ def _named(of: pl.DataType) -> str:
     return str(of)
 
 
-def _aside(changes: TableChanges, tables: Tables, found: Target) -> pl.DataFrame:
+def _aside(changes: TableChanges, tables: Holds, found: Held) -> pl.DataFrame:
     """Read the rows set aside that may matter for a batch."""
     table = tables.aside(changes, found, make=False)
     if table is None:
         return pl.DataFrame(schema={**ASIDE, **found.types})
-    key, rows, kind = list(changes.key), table.rows(), pl.col(KIND)
-    arrived, contested = rows.filter(kind == Kind.ARRIVED), rows.filter(kind == Kind.CONTESTED)
-    if not changes.truncates:
-        contested = contested.join(changes.rows.select(key).unique().lazy(), on=key, how="semi")
-    waiting, held = pl.collect_all([arrived, contested])
+    waiting = table.set_aside(Kind.ARRIVED)
+    held = table.set_aside(Kind.CONTESTED, keys=None if changes.truncates else changes.rows.select(changes.key))
     moved = [changes.rows[MOVED_AT], waiting[AT], *([] if changes.departed is None else [changes.departed[MOVED_AT]])]
     changed_at = pl.concat(moved).drop_nulls().unique()
-    departed = rows.filter(kind == Kind.DEPARTED, pl.col(AT).is_in(changed_at.implode())).collect()
+    departed = table.set_aside(Kind.DEPARTED, at=changed_at)
     return pl.concat([waiting, held, departed])
 
 
-def _shown(changes: TableChanges, found: Target, aside: pl.DataFrame) -> pl.DataFrame | None:
+def _shown(changes: TableChanges, found: Held, aside: pl.DataFrame) -> pl.DataFrame | None:
     """Read which of the batch's keys the table holds, and of which shard; None where that does not matter."""
     masked = any(unchanged(c.name) in changes.rows.columns for c in changes.columns)
     if changes.with_shard and not masked and not aside.height and changes.departed is None:

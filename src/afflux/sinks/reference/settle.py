@@ -23,9 +23,9 @@ from afflux.sinks.base import (
     TableName,
     unchanged,
 )
-from afflux.sinks.delta.numbered import KEY, NAMED, Numbered, Row, plain_rows
 from afflux.sinks.memory import Memory
 from afflux.sinks.memory_store import Departed, Move
+from afflux.sinks.reference.numbered import KEY, NAMED, Numbered, Row, plain_rows
 
 KIND, AT, UNKNOWN, ORIGIN = "afflux_kind", "afflux_at", "afflux_unknown", "afflux_origin"
 ASIDE: dict[str, pl.DataType] = {
