@@ -14,7 +14,7 @@ from afflux.stack import Stack
 from afflux.topology.load import load_resolved
 from chaos.ground import Lake, Warehouse
 from chaos.judge import Judge
-from chaos.load import Features, Load, make_tables
+from chaos.load import TABLES, Features, Load, make_tables
 from chaos.proxy import Proxy
 from chaos.waiting import wait_for
 from chaos.worker import Worker
@@ -36,6 +36,7 @@ source:
   shards:
 {shards}
 tables:
+{tables}
   - source: '{name}\\..*'
 transforms:
   - {{type: RegexRouter, regex: '{name}-shard[0-9]+\\.(.*)', replacement: '$1'}}
@@ -223,6 +224,10 @@ class Arena:
             f"    - {{name: {shard.name}, host: {shard.host}, port: {shard.port}}}"
             for shard in self.addresses.shards[:SHARDS]
         ]
+        tables = [
+            f"  - {{source: {self.name}.{table}, mode: {keeping.mode}, deletes: {'soft' if keeping.soft else 'hard'}}}"
+            for table, keeping in TABLES.items()
+        ]
         return TOPOLOGY.format(
             name=self.name,
             kafka=self.addresses.kafka,
@@ -232,5 +237,6 @@ class Arena:
             connect=self.addresses.connect[0],
             secrets=self.addresses.secrets,
             shards="\n".join(shards),
+            tables="\n".join(tables),
             sink=json.dumps(self.ground.sink(port)),
         )

@@ -51,8 +51,8 @@ class Ground(ABC):
         """Give what a comparison reads."""
 
     @abstractmethod
-    def column(self, table: str, name: str) -> dict[str, Any]:
-        """Give a column's values by shard, of a table that has a row a shard; nothing where there is no such table."""
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Give some columns of a table's rows; nothing where there is no such table."""
 
     @abstractmethod
     def contested(self) -> int:
@@ -104,10 +104,10 @@ class Warehouse(Ground):
         with self._connected() as target:
             yield target
 
-    def column(self, table: str, name: str) -> dict[str, Any]:
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         with self._connected() as target:
             there = target.execute("SELECT to_regclass(%s)", [f"{self.name}.{table}"]).fetchone() != (None,)
-            return dict(target.execute(f"SELECT _shard, {name} FROM {self.name}.{table}").fetchall()) if there else {}
+            return target.execute(f"SELECT {', '.join(columns)} FROM {self.name}.{table}").fetchall() if there else []
 
     def contested(self) -> int:
         with self._connected() as target:
@@ -133,9 +133,9 @@ class Lake(Ground):
     def sides(self) -> Iterator[psycopg.Connection | Sides]:
         yield LakeSides(self.store)
 
-    def column(self, table: str, name: str) -> dict[str, Any]:
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         found = self.store.open(place(TableName(self.name, table)))
-        return dict(self.store.scan(found).select("_shard", name).collect().rows()) if found else {}
+        return self.store.scan(found).select(*columns).collect().rows() if found else []
 
     def contested(self) -> int:
         (group,) = (Path(self.store.path) / "_afflux" / self.name).iterdir()

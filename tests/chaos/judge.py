@@ -12,10 +12,11 @@ import psycopg
 
 from afflux.clients.topics import Topics
 from afflux.control import Verdict, status
-from afflux.sinks.base import LetterId, TableName
+from afflux.sinks.base import LetterId, Mode, TableName
 from afflux.topology.load import load_resolved
 from afflux.verify import Comparison, compare
-from chaos.load import TABLES
+from chaos.entries import wrong_entries
+from chaos.load import COUNTED, TABLES
 from chaos.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Ruling:
 
     rows: int
     comparisons: tuple[Comparison, ...]
+    miscounted: tuple[str, ...]
+    """What is wrong with the tables that keep every change or version."""
     letters: tuple[Letter, ...]
     """The dead letters that came since the last ruling."""
     contested: int
@@ -38,7 +41,7 @@ class Ruling:
 
     def faults(self, letters: Iterable[Letter] = (), stopped: frozenset[str] = frozenset()) -> list[str]:
         """Say what is wrong, given the dead letters and stopped topics that belong to the case; nothing if all is well."""
-        found = [line for c in self.comparisons if not c.equal for line in c.lines()]
+        found = [*(line for c in self.comparisons if not c.equal for line in c.lines()), *self.miscounted]
         if Counter(self.letters) != Counter(letters):
             found.append(f"dead letters: {sorted(self.letters)}, and not {sorted(letters)}")
         if self.stopped != stopped:
@@ -86,20 +89,32 @@ class Judge:
                 for n, url in arena.shards.items()
             }
             compared = [
-                compare(shards, target, TableName(arena.name, table)) for table in TABLES if table not in left_out
+                compare(shards, target, TableName(arena.name, table), keeping=keeping)
+                for table, keeping in TABLES.items()
+                if table not in left_out and keeping.mode is not Mode.APPEND
             ]
+            counted = {
+                table: {
+                    key: n
+                    for shard in shards.values()
+                    for key, n in shard.execute(f"SELECT id, n FROM {arena.name}.{table}")
+                }
+                for table in COUNTED
+            }
+        kept = {table: arena.ground.rows(table, "id", "n", "_op") for table in COUNTED}
+        miscounted = [line for table in COUNTED for line in wrong_entries(table, counted[table], kept[table])]
         letters = {letter.id: (letter.kind, str(letter.state)) for letter in arena.ground.letters()}
         new = [letters[place] for place in letters.keys() - self._letters]
         self._letters |= letters.keys()
-        rows = sum(c.source_rows for c in compared)
-        return Ruling(rows, tuple(compared), tuple(new), arena.ground.contested(), stopped)
+        rows = sum(c.source_rows for c in compared) + sum(map(len, kept.values()))
+        return Ruling(rows, tuple(compared), tuple(miscounted), tuple(new), arena.ground.contested(), stopped)
 
     def _await_mark(self, mark: int, patience: float) -> None:
         arena = self._arena
         looked = 0
 
         def missing() -> list[str]:
-            found = arena.ground.column("markers", "n")
+            found = dict(arena.ground.rows("markers", "_shard", "n"))
             return [f"shard{n}" for n in arena.shards if found.get(f"shard{n}") != mark]
 
         def arrived() -> bool:

@@ -11,7 +11,23 @@ from random import Random
 
 import psycopg
 
-TABLES = ("items", "pairs", "roamers", "scratch", "markers", "victim")
+from afflux.sinks.base import Keeping, Mode
+
+TABLES = {
+    "items": Keeping(),
+    "pairs": Keeping(soft=True),
+    "roamers": Keeping(),
+    "scratch": Keeping(),
+    "markers": Keeping(),
+    "victim": Keeping(),
+    "ledger": Keeping(Mode.APPEND),
+    "story": Keeping(Mode.HISTORY),
+}
+"""What is changed, and how the target keeps it."""
+COUNTED = ("ledger", "story")
+"""Tables whose rows count up and do nothing else, so that every change and version of them is known."""
+_COUNTERS = 10
+"""Rows of such a table and shard."""
 _STEP = 16
 """Shard n has the keys n + 16, n + 32 and so on."""
 _MOST = 1_500
@@ -32,6 +48,8 @@ ALTER TABLE {schema}.roamers ALTER body SET STORAGE EXTERNAL;
 CREATE TABLE {schema}.scratch (id bigint PRIMARY KEY, word text);
 CREATE TABLE {schema}.markers (id int PRIMARY KEY, n bigint NOT NULL);
 CREATE TABLE {schema}.victim (id bigint PRIMARY KEY, word text);
+CREATE TABLE {schema}.ledger (id bigint PRIMARY KEY, n int NOT NULL);
+CREATE TABLE {schema}.story (id bigint PRIMARY KEY, n int NOT NULL);
 INSERT INTO {schema}.markers VALUES ({number}, 0);
 INSERT INTO {schema}.victim VALUES ({first}, 'before');
 """
@@ -136,6 +154,7 @@ class Writer(_Thread):
             self._pairs: 12,
             self._scratch: 6,
             self._half: 4,
+            self._count: 12,
             self._truncate: 1 if features.truncates else 0,
         }
         self._kinds = kinds
@@ -252,6 +271,13 @@ class Writer(_Thread):
         connection.execute("TRUNCATE scratch")
         if self.random.random() < 0.7:
             self._scratch(connection)
+
+    def _count(self, connection: psycopg.Connection) -> None:
+        key = _STEP * self.random.randrange(1, _COUNTERS + 1) + self._number
+        for table in COUNTED:
+            connection.execute(
+                f"INSERT INTO {table} AS t VALUES (%s, 0) ON CONFLICT (id) DO UPDATE SET n = t.n + 1", [key]
+            )
 
     def _half(self, connection: psycopg.Connection) -> None:
         """Do something, and take back what is done after it."""

@@ -57,14 +57,21 @@ def arenas(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 def test_the_judge_sees_whatever_is_wrong(arenas: Arenas) -> None:
     """The judge is judged first: what is made wrong, it finds; what is set right again, it does not."""
     arena = arenas(1, 1)
-    arena.go_on(30)
-    items, group = f"{arena.name}.items", f"afflux.{arena.name}.warehouse"
+    arena.go_on(150, patience=120)
+    items, ledger, story = (f"{arena.name}.{table}" for table in ("items", "ledger", "story"))
+    group = f"afflux.{arena.name}.warehouse"
+    some = "SELECT id FROM {} GROUP BY id HAVING count(*) > 1 LIMIT 1"
     wrongs = {
         f"UPDATE {items} SET name = name || '!' WHERE id = (SELECT min(id) FROM {items})": "different",
         f"UPDATE {items} SET body = NULL WHERE id = (SELECT min(id) FROM {items} WHERE length(body) > 1000)": "different",
         f"DELETE FROM {items} WHERE id = (SELECT min(id) FROM {items})": "missing",
         f"INSERT INTO {items} (id, name, _shard) VALUES (-1, 'no shard has me', 'shard0')": "extra",
         f"UPDATE {items} SET _shard = 'shard9' WHERE id = (SELECT min(id) FROM {items})": "misplaced",
+        f"DELETE FROM {ledger} WHERE n = 0 AND id = ({some.format(ledger)})": "has counted to",
+        f"INSERT INTO {ledger} SELECT (jsonb_populate_record(l, jsonb_build_object('_partition', 9))).* "
+        f"FROM {ledger} l WHERE n = 0 LIMIT 1": "has counted to",
+        f"DELETE FROM {story} WHERE NOT _current AND n = 0 AND id = ({some.format(story)})": "has counted to",
+        f"UPDATE {story} SET _current = false WHERE _current AND id = ({some.format(story)})": "missing",
         f"INSERT INTO afflux.tables VALUES ('{arena.name}', '{group}', 'no.such.topic', now(), 'r')": "stopped topics",
         'INSERT INTO afflux.dead_letters (topology, consumer_group, topic, partition, "offset", value, headers, kind, reason) '
         f"VALUES ('{arena.name}', '{group}', 't', 0, 1, '', '[]', 'k', 'r')": "dead letters",
@@ -73,10 +80,14 @@ def test_the_judge_sees_whatever_is_wrong(arenas: Arenas) -> None:
         assert isinstance(target, psycopg.Connection)
         assert arena.judge.compare().faults() == []
         for wrong, word in wrongs.items():
-            target.execute(f"CREATE TEMPORARY TABLE kept AS SELECT * FROM {items}")
+            for number, table in enumerate((items, ledger, story)):
+                target.execute(f"CREATE TEMPORARY TABLE kept{number} AS SELECT * FROM {table}")
             assert target.execute(wrong).rowcount == 1, wrong
             found = arena.judge.compare().faults()
-            target.execute(f"TRUNCATE {items}; INSERT INTO {items} SELECT * FROM kept; DROP TABLE kept")
+            for number, table in enumerate((items, ledger, story)):
+                target.execute(
+                    f"TRUNCATE {table}; INSERT INTO {table} SELECT * FROM kept{number}; DROP TABLE kept{number}"
+                )
             target.execute("DELETE FROM afflux.tables; DELETE FROM afflux.dead_letters")
             assert any(word in line for line in found), (wrong, found)
         assert arena.judge.compare().faults() == []
