@@ -242,6 +242,7 @@ class Intake:
             self._raw.spans.pop(partition, None)
             self._raw.begun.pop(partition, None)
         self._raw.messages = [m for m in self._raw.messages if Partition(m.topic(), m.partition()) not in dropped]
+        self._raw.bytes = sum(map(len, self._raw.messages))
 
     def _reach(self, partition: Partition, offset: int) -> None:
         span = self._raw.spans.get(partition)
