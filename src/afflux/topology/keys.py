@@ -39,6 +39,36 @@ KNOWN: Final = _known()
 """Path of each mapping, lists written `[]` -> its keys: `source.shards[]` -> name, host, port, database."""
 
 
+def _forms(annotation: Any, path: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Give (path of a mapping that may have several forms, its `type`, the keys of that form)."""
+    origin = get_origin(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("type")
+        if kind is not None:
+            for name in get_args(kind.annotation):
+                yield path, str(name), list(annotation.model_fields)
+        for key, field in annotation.model_fields.items():
+            yield from _forms(field.annotation, f"{path}.{key}".removeprefix("."))
+    elif origin is list:
+        yield from _forms(get_args(annotation)[0], f"{path}[]")
+    elif origin in (Annotated, Union, types.UnionType):
+        for inner in get_args(annotation):
+            yield from _forms(inner, path)
+
+
+_FORMS: Final = {(path, kind): keys for path, kind, keys in _forms(Topology, "")}
+
+
+def keys_of(place: str, mapping: dict[str, Any]) -> list[str] | None:
+    """Give the keys that a mapping may have, where it has forms those of its `type`'s; None where any will do.
+
+    Args:
+        place: its path, lists written `[]`.
+        mapping: it.
+    """
+    return _FORMS.get((place, str(mapping.get("type"))), KNOWN.get(place))
+
+
 def paths() -> list[str]:
     """Give the path of every key, such as `source.shards[].port`."""
     return [f"{path}.{key}".removeprefix(".") for path, keys in KNOWN.items() for key in keys]
@@ -61,7 +91,7 @@ def mend(tree: Mapping) -> tuple[Mapping, list[Problem]]:
             return sequence
         if not isinstance(value, Mapping):
             return value
-        known = KNOWN.get(general(path))
+        known = keys_of(general(path), value)
         mapping = Mapping(value.line)
         for key, inner in value.items():
             right = key
@@ -89,6 +119,9 @@ def _sentence(key: str, path: Path, meant: str | None, known: list[str]) -> str:
     unknown = f"unknown key {key!r} {inside(path)}"
     if meant is not None:
         return f"{unknown}; did you mean {meant!r}?"
+    kinds = [kind for (place, kind), keys in _FORMS.items() if place == general(path) and key in keys]
+    if kinds:
+        return f"{unknown}; one whose type is {' or '.join(kinds)} has it"
     homes = [home for home, keys in KNOWN.items() if key in keys]
     if homes:
         home = min(homes, key=len)

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from afflux.errors import TopologyError
-from afflux.topology.keys import KNOWN, nearest, paths
+from afflux.topology.keys import KNOWN, keys_of, nearest, paths
 from afflux.topology.load import load, loads
 from afflux.topology.model import Topology
 from afflux.topology.put_off import PUT_OFF
@@ -62,7 +62,8 @@ def test_any_unknown_key_is_named_with_its_line_and_the_key_that_was_meant(
 ) -> None:
     known = [(place, mapping) for place, mapping in mappings(whole) if place in KNOWN]
     place, mapping = more.draw(st.sampled_from(known))
-    meant = more.draw(st.sampled_from(KNOWN[place]))
+    keys = keys_of(place, mapping) or []
+    meant = more.draw(st.sampled_from(keys))
     wrong = more.draw(misspelt(meant))
     assume(wrong not in KNOWN[place])
     mapping[wrong] = "misspelt-here"
@@ -71,6 +72,12 @@ def test_any_unknown_key_is_named_with_its_line_and_the_key_that_was_meant(
     [line] = [line for line in complaints(text) if "unknown key" in line]
     assert line.startswith(f"topology.yaml line {number}: unknown key {wrong!r} ")
     assert line.endswith(f"; did you mean {meant!r}?")
+
+
+def test_a_key_of_another_type_of_sink_is_said_to_be_that() -> None:
+    spoilt = small()
+    spoilt["sinks"][0]["path"] = "/lake"
+    assert complaints_of(spoilt) == ["unknown key 'path' in sinks[0]; one whose type is delta has it"]
 
 
 @settings(max_examples=25)  # likewise
