@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# How many tests run side by side, each with a stack of its own: much of a test is waiting.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chart chart-files bare-metal browser s3 chaos repair heal check fuzz lint format lock images containers clean
@@ -39,7 +41,7 @@ test: setup lint ## everything, on the real stack
 	@echo "==> promtool, for the tests of alert rules"
 	@$(BIN)/python tests/promtool.py
 	@echo "==> all tests"
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@if $(BIN)/python tests/chart/tools.py; then $(MAKE) --no-print-directory chart; elif test -n "$$CI"; then exit 1; \
 	  else echo "==> the chart's own checks were not run, for they need helm: see above"; fi
 
