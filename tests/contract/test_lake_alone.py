@@ -45,7 +45,7 @@ from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import Tables, place
 from afflux.sinks.delta.target import Target
 from afflux.sinks.memory import Memory
-from afflux.sinks.reference import codec
+from afflux.sinks.reference import codec, records
 from afflux.topology.sinks import DeltaSink as Config
 from afflux.topology.sinks import LakeTable, Upkeep
 from afflux.types.postgres import PgType, pg_type
@@ -604,7 +604,7 @@ def test_the_state_survives_being_written_anew_also_for_those_who_read_along(
 
 def test_a_state_of_a_newer_afflux_is_refused(lake: DeltaTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(ledger, "VERSION", 2)
+        newer.setattr(records, "VERSION", 2)
         lake.sink()
     with pytest.raises(SinkError, match="has layout 2, and this afflux knows 1"):
         lake.sink()

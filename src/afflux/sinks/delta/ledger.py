@@ -10,7 +10,7 @@ The state of the table is the last record of each kind and key. Now and then it 
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -23,16 +23,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from afflux.errors import SinkError
 from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.memory import Memory
-from afflux.sinks.reference import codec
 from afflux.sinks.reference.codec import Record
+from afflux.sinks.reference.records import Entries, Records, layout
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
-VERSION = 1
-"""Of this layout."""
-_LAYOUT = "layout"
 TABLES = "tables"
 """The kind of records whose keys are the places of the tables that were ever written; their values say the mode."""
 ASIDE = "aside"
@@ -54,9 +51,6 @@ _PROPERTIES = {
 }
 _MOST_FILES = 200
 """Commits after which the log is written anew."""
-_NEVER = datetime.fromtimestamp(0, UTC)
-_Rows = Mapping[tuple[str, str], tuple[str | None, datetime]]
-"""By kind and key: a value, and since when it is so."""
 _ATTEMPTS = 60
 _PAUSE_SECONDS = 0.05
 
@@ -75,15 +69,11 @@ class Ledger:
         self.place = f"_afflux/{folder(topology)}/{folder(group)}"
         self.lane = f"afflux/{topology}/{group}"
         """The name of the application transactions that carry numbers of this ledger's commits."""
-        self.memory = Memory()
+        self._records = Records()
+        self.memory = self._records.memory
         """The state, without rows. Changed freely, and then committed or taken back."""
         self.number = 0
         """Of the last commit."""
-        self._base = codec.part(self.memory)
-        self._times: dict[tuple[str, str], datetime] = {}
-        """Since when each entry is as it is, by kind and key."""
-        self._others: dict[tuple[str, str], str] = {}
-        """The entries that are no part of a `Memory`."""
         self._table: DeltaTable | None = None
         self._files: set[str] = set()
 
@@ -107,8 +97,8 @@ class Ledger:
         if self._table is None:
             return False
         self.refresh()
-        if not self._others and make:
-            self.commit([Record(_LAYOUT, "", str(VERSION))])
+        if not self._records.begun and make:
+            self.commit([layout()])
             self.refresh()
         return True
 
@@ -117,7 +107,8 @@ class Ledger:
         table = self._table = self._store.renewed(self._opened())
         files = _files(table)
         if self._files - files:
-            self._base, self._times, self._others, self._files = codec.part(Memory()), {}, {}, set()
+            self._records.forget()
+            self._files = set()
         new = sorted(files - self._files)
         parts = [self._store.read(f"{self.place}/ledger/{path}") for path in new]
         if None in parts:
@@ -125,7 +116,7 @@ class Ledger:
         if parts:
             self._read(pa.concat_tables(pq.read_table(pa.BufferReader(part)) for part in parts if part is not None))
         self._files = files
-        self._take_back()
+        self._records.take_back()
 
     def commit(self, further: Iterable[Record] = ()) -> bool:
         """Commit the changed state, with further records.
@@ -133,15 +124,15 @@ class Ledger:
         Returns:
             Whether it is committed; False where somebody else was first, and `refresh` is due.
         """
-        now, at = codec.part(self.memory), datetime.now(UTC)
-        records = [*codec.difference(self._base, now), *further]
+        at = datetime.now(UTC)
+        records = [*self._records.changed(), *further]
         if not records:
             return True
         table, number = self._opened(), self.number + 1
         anew = len(self._files) >= _MOST_FILES
         rows = {(r.kind, r.key): (r.value, at) for r in records}
         if anew:
-            rows = {place: row for place, row in {**self._all(), **rows}.items() if row[0] is not None}
+            rows = {place: row for place, row in {**self._records.entries(), **rows}.items() if row[0] is not None}
         try:
             write_deltalake(
                 table,
@@ -152,8 +143,8 @@ class Ledger:
         except CommitFailedError:
             return False
         self._files = _files(table)
-        self.number, self._base = number, now
-        self._note((record, at) for record in records)
+        self.number = number
+        self._records.committed(records, at)
         if anew:
             self._clear(table)
         return True
@@ -180,47 +171,19 @@ class Ledger:
 
     def others(self, kind: str) -> dict[str, str]:
         """Give the entries of a kind that is no part of a `Memory`, by key."""
-        return {key: value for (of, key), value in self._others.items() if of == kind}
+        return self._records.others(kind)
 
     def time_of(self, kind: str, key: object) -> datetime:
         """Tell when an entry of the state last changed."""
-        return self._times.get((kind, codec.KINDS[kind].write(kind, key, None).key), _NEVER)
+        return self._records.time_of(kind, key)
 
     # --- records ----------------------------------------------------------------------------------
 
     def _read(self, table: pa.Table) -> None:
         columns = (table.sort_by("number")[name].to_pylist() for name in _SCHEMA.names)
         for number, at, kind, key, value in zip(*columns, strict=True):
-            record = Record(kind, key, value)
             self.number = max(self.number, number)
-            codec.put(self._base, record)
-            self._note([(record, at)])
-
-    def _note(self, records: Iterable[tuple[Record, datetime]]) -> None:
-        for record, at in records:
-            if record.kind == _LAYOUT and record.value != str(VERSION):
-                raise SinkError(
-                    f"the lake's afflux state has layout {record.value}, and this afflux knows {VERSION}",
-                    hint="use the newer afflux",
-                )
-            place = (record.kind, record.key)
-            if record.value is None:
-                self._times.pop(place, None)
-                self._others.pop(place, None)
-                continue
-            self._times[place] = at
-            if record.kind not in codec.KINDS:
-                self._others[place] = record.value
-
-    def _all(self) -> _Rows:
-        """Give every entry as it was committed last."""
-        known = {(record.kind, record.key): record.value for record in codec.whole(self._base)}
-        return {place: (value, self._times.get(place, _NEVER)) for place, value in {**known, **self._others}.items()}
-
-    def _take_back(self) -> None:
-        for name, value in self._base.items():
-            setattr(self.memory, name, type(value)(value))
-        self.memory.tables, self.memory.logs, self.memory.moves, self.memory.waiting = {}, {}, {}, {}
+            self._records.put(Record(kind, key, value), at)
 
     def _clear(self, table: DeltaTable) -> None:
         """Remove what no reader of the state needs any more."""
@@ -241,7 +204,7 @@ def _files(table: DeltaTable) -> set[str]:
     return set(pa.table(table.get_add_actions())["path"].to_pylist())
 
 
-def _arrow(number: int, rows: _Rows) -> pa.Table:
+def _arrow(number: int, rows: Entries) -> pa.Table:
     return pa.Table.from_arrays(
         [
             pa.array([number] * len(rows), pa.int64()),

@@ -1,8 +1,6 @@
 """A Delta lake: a batch is decided by one commit of the ledger, and then written into its tables, a commit each."""
 
-import os
-import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -10,7 +8,7 @@ import structlog
 
 from afflux import faults
 from afflux.errors import SinkError
-from afflux.sinks.base import Batch, EventKey, LetterId, Mark, Partition, Sink
+from afflux.sinks.base import Batch, Partition
 from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
@@ -22,12 +20,13 @@ from afflux.sinks.reference.batch import Plan, plan
 from afflux.sinks.reference.codec import Record
 from afflux.sinks.reference.columns import SYNCED_AT
 from afflux.sinks.reference.effects import Effect, effect
+from afflux.sinks.reference.sink import ReferenceSink, Result
 from afflux.topology.sinks import DeltaSink as Config
 
 log = structlog.get_logger()
 
 
-class DeltaSink(Sink):
+class DeltaSink(ReferenceSink):
     """Applies batches to Delta tables.
 
     What is true of the state is said by the reference, a target in memory, whose state the ledger keeps: the ledger
@@ -41,9 +40,8 @@ class DeltaSink(Sink):
     """
 
     def __init__(self, *, config: Config, store: Store, topology: str, group: str) -> None:
-        self.name = config.name
         self._ledger = Ledger(store, topology, group)
-        self._reference = MemorySink(self._ledger.memory, f"{socket.gethostname()}:{os.getpid()}")
+        super().__init__(config.name, self._ledger.memory)
         self._tables = Tables(store, self._ledger.place, config)
         self._pledges = Pledges(store, self._ledger, self._tables.at)
         self._keeper = Keeper(store, config.upkeep)
@@ -65,15 +63,11 @@ class DeltaSink(Sink):
             self._pledges.redeem_of(wanted)
             return offsets
 
-    def recreated(self, topic_ids: Mapping[str, str]) -> frozenset[str]:
-        """See `Sink.recreated`."""
-        with self._errors("read the ids of topics"):
-            return self._read().recreated(topic_ids)
-
     def rewound(self) -> frozenset[Partition]:
         """See `Sink.rewound`."""
         with self._errors("read which positions were changed"):
-            found = self._read().rewound()
+            self._ledger.refresh()
+            found = self._reference.rewound()
             self._pledges.redeem_overdue()
             return found
 
@@ -85,26 +79,6 @@ class DeltaSink(Sink):
                 if self._is_durable(batch) or self._decide(batch):
                     return
             raise SinkError(f"sink {self.name!r}: the state is changed by others all the time", transient=True)
-
-    def open_dead_letters(self) -> dict[LetterId, EventKey]:
-        """See `Sink.open_dead_letters`."""
-        with self._errors("read dead letters"):
-            return self._read().open_dead_letters()
-
-    def stop_table(self, topic: str, reason: str) -> None:
-        """See `Sink.stop_table`."""
-        with self._errors("remember a stopped table"):
-            self._ledger.change(lambda _: self._reference.stop_table(topic, reason))
-
-    def stopped_tables(self) -> dict[str, str]:
-        """See `Sink.stopped_tables`."""
-        with self._errors("read which tables are stopped"):
-            return self._read().stopped_tables()
-
-    def pass_marks(self, marks: Collection[Mark], shards: Collection[str]) -> list[Mark]:
-        """See `Sink.pass_marks`."""
-        with self._errors("move watermarks"):
-            return self._ledger.change(lambda _: self._reference.pass_marks(marks, shards))
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -161,10 +135,14 @@ class DeltaSink(Sink):
             )
         return owed
 
-    def _read(self) -> MemorySink:
-        """Give the reference on the newest state."""
-        self._ledger.refresh()
-        return self._reference
+    def _read(self, doing: str, step: Callable[[MemorySink], Result]) -> Result:
+        with self._errors(doing):
+            self._ledger.refresh()
+            return step(self._reference)
+
+    def _change(self, doing: str, step: Callable[[MemorySink], Result]) -> Result:
+        with self._errors(doing):
+            return self._ledger.change(lambda _: step(self._reference))
 
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return stores.errors(self.name, doing)
