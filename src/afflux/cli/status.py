@@ -16,6 +16,7 @@ from afflux.cli.overview import Screen
 from afflux.cli.show import show_data
 from afflux.errors import AffluxError, UsageError
 from afflux.monitor.overview import Lookout, Overview
+from afflux.topology.model import Topology
 from afflux.topology.watch import Watched
 
 _NEVER_CUT = 1000
@@ -36,7 +37,7 @@ def status(
     Kafka the target has not; AGE how old the target is, by the shard's watermark; DEAD how many events could not be
     applied. What needs somebody is told below its shard, with what to do next.
 
-    Exit code 0: all is well; 3: there is something to worry about; 1: no server answers.
+    Exit code 0: all is well, or --watch was ended; 3: there is something to worry about; 1: no server answers.
     """
     logs.configure("error")
     if watch and output is not Output.TABLE:
@@ -45,11 +46,10 @@ def status(
     declared = follows.load()
     with contextlib.closing(Lookout()) as lookout:
         if watch:
-            with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
-                while True:
-                    declared = follows.poll() or declared
-                    live.update(Screen(lookout.look(declared), everything=everything, fill=True), refresh=True)
-                    time.sleep(every)
+            # Ctrl-C is the way out, and no failure.
+            with contextlib.suppress(KeyboardInterrupt):
+                _watch(lookout, follows, declared, every, everything=everything)
+            raise typer.Exit(0)
         with _looking():
             found = lookout.look_well(declared)
     if output is Output.TABLE:
@@ -60,6 +60,14 @@ def status(
     else:
         show_data(dataclasses.asdict(found), output)
     raise typer.Exit(code(found))
+
+
+def _watch(lookout: Lookout, follows: Watched, declared: Topology, every: float, *, everything: bool) -> None:
+    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+        while True:
+            declared = follows.poll() or declared
+            live.update(Screen(lookout.look(declared), everything=everything, fill=True), refresh=True)
+            time.sleep(every)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import dataclasses
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -11,11 +12,14 @@ import typer
 from afflux import logs
 from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
+from afflux.cli.schemas import FOLDER as CONTRACTS
 from afflux.cli.show import show_data, show_table
+from afflux.contracts.differences import differences
 from afflux.control.rows import Row
 from afflux.control.supervise import Supervisor
 from afflux.monitor.health import HealthServer
 from afflux.monitor.page import Page
+from afflux.operate.page import Hands
 from afflux.topology.watch import Watched
 
 log = structlog.get_logger()
@@ -37,6 +41,9 @@ def supervise(
     ] = False,
     host: Annotated[str, typer.Option(help="Where the page, /livez, /readyz and /metrics are answered.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Their port; 0 takes a free one and logs it.")] = 0,
+    contracts: Annotated[
+        Path, typer.Option(help="Contracts of tables, for the page to hold the shards to; a file or a folder.")
+    ] = CONTRACTS,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -44,8 +51,9 @@ def supervise(
 
     Looks at every shard every ten seconds: a new shard of the topology, or of its directory, is set up; a failed task is
     treated by its cause (docs/supervise.md lists them); what could lose something waits for a person and says so. Run
-    two for safety: one acts, the other takes over. With --port 8080 a page on that port shows it all. The topology is
-    reread every 10 s and on SIGHUP; SIGTERM finishes the deed under way and leaves.
+    two for safety: one acts, the other takes over. With --port 8080 a page on that port shows it all; who has one of the
+    tokens of monitor.page may act there. The topology is reread every 10 s and on SIGHUP; SIGTERM finishes the deed
+    under way and leaves.
 
     Exit code with --once: 0 every shard streams (or makes its first copy, or was paused by somebody), or another
     supervisor acts; 1 some shard does not.
@@ -62,7 +70,11 @@ def supervise(
         if not rows:
             say(f"another supervisor acts: {supervisor.leader() or 'the broker does not say which'}")
         raise typer.Exit(0 if all(row.well for row in rows) else 1)
-    page = Page(supervisor.seen, supervisor.deeds)
+    hands = Hands(lambda: supervisor.topology, supervisor.reread)
+    hands.tokens()  # one that can't be used is told at once
+    page = Page(
+        supervisor.seen, supervisor.deeds, schemas=lambda: differences(supervisor.topology, [contracts]), hands=hands
+    )
     health = HealthServer(host, port, supervisor.alive, supervisor.ready, started=supervisor.started, pages=page.routes)
     health.start()
     page.start()

@@ -6,7 +6,8 @@ log. No secret is in either: changes are shown as a plan shows them.
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 from afflux.clients.journal import Journal
 from afflux.clients.topics import Topic, Topics
 from afflux.control.changes import Change
-from afflux.errors import KafkaError
+from afflux.errors import AffluxError, KafkaError
 from afflux.person import person
 from afflux.topology.model import Topology
 from afflux.topology.names import control_topic
@@ -104,6 +105,17 @@ class Audit:
             log.warning("failed", **_fields(deed), error=error)
         else:
             log.info("done", **_fields(deed))
+
+    @contextmanager
+    def doing(self, deed: Deed) -> Iterator[None]:
+        """Tell that something is about to be done, and afterwards that it is, or why it failed."""
+        number = self.begin(deed)
+        try:
+            yield
+        except AffluxError as error:
+            self.end(number, deed, error.message)
+            raise
+        self.end(number, deed)
 
     def _tell(self, key: str, entry: dict[str, Any]) -> None:
         try:

@@ -9,9 +9,8 @@ whoever comes next begins again.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from afflux.clients.connect import Connect
@@ -52,7 +51,13 @@ class Resync:
 
 
 def resynchronise(
-    topology: Topology, shards: Collection[str], *, report: Progress | None = None, wait: float = WAIT_SECONDS
+    topology: Topology,
+    shards: Collection[str],
+    *,
+    report: Progress | None = None,
+    wait: float = WAIT_SECONDS,
+    by: str = "",
+    why: str = "a person asked for it",
 ) -> tuple[list[Resync], Report]:
     """Read shards anew, at a person's word: the slot is made anew, all rows come again, what was deleted goes.
 
@@ -61,6 +66,8 @@ def resynchronise(
         shards: their names.
         report: told (shard, what happened), from several threads.
         wait: seconds for the shards to stream; a first copy that takes longer goes on.
+        by: who asks; empty: whoever runs this process.
+        why: the reason in words.
 
     Returns:
         What became of each shard, one that fails stops no other; and how those that could be prepared were started.
@@ -76,11 +83,11 @@ def resynchronise(
         )
     to, tell = servers(topology), report or (lambda *_: None)
     audit.prepare(topology)
-    told = Audit(audit.journal(topology), audit.me())
+    told = Audit(audit.journal(topology), by or audit.me())
 
     def one(shard: Shard) -> Resync:
         try:
-            prepare(topology, shard, to, told, why="a person asked for it")
+            prepare(topology, shard, to, told, why=why)
         except AffluxError as error:
             tell(shard.name, f"can't be read anew: {error.message}")
             return Resync(shard.name, prepared=False, error=error.message, hint=error.hint)
@@ -109,7 +116,7 @@ def prepare(topology: Topology, shard: Shard, to: Servers, told: Audit, *, why: 
     """
     names = shard_names(topology, shard)
     deed = Deed(KIND, f"slot {names.slot}", shard.name, cause, why)
-    with _told(told, deed):
+    with told.doing(deed):
         with session(login(topology, shard)) as source:
             tables = captured(topology, shard, source.relations())
         config = connector_config(topology, shard, tables, exact=False)
@@ -128,14 +135,3 @@ def _halt(connect: Connect, name: str, marked: dict[str, str]) -> None:
     connect.create_stopped(name, marked)
     connect.put_config(name, marked)  # where there was one
     must_stop(connect, name)
-
-
-@contextmanager
-def _told(told: Audit, deed: Deed) -> Iterator[None]:
-    number = told.begin(deed)
-    try:
-        yield
-    except AffluxError as error:
-        told.end(number, deed, error.message)
-        raise
-    told.end(number, deed)

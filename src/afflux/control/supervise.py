@@ -14,10 +14,11 @@ import structlog
 
 from afflux.clients.lease import SESSION_SECONDS, Lease
 from afflux.clients.servers import connect, servers
-from afflux.control import audit, last_resort
+from afflux.control import audit, last_resort, look
 from afflux.control.audit import Audit, Record
 from afflux.control.rounds import Rounds
 from afflux.control.rows import Row, rows
+from afflux.control.status import ShardStatus
 from afflux.errors import ServerError, UsageError
 from afflux.monitor import metrics
 from afflux.monitor.guard import LastResort
@@ -61,11 +62,17 @@ class Supervisor:
         self._rounds = self._new_rounds()
         self._station = Station(topology, leads=lambda: self.leads, act=self._save)
         self._waiting = "not begun yet"
+        self._streams: dict[str, ShardStatus] = {}
         self._begun = False
         self._next_topology = self._quick_until = 0.0
         self._lived = time.monotonic()
 
     # --- what others ask ------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> Topology:
+        """The topology as it is now."""
+        return self._topology
 
     @property
     def leads(self) -> bool:
@@ -82,11 +89,10 @@ class Supervisor:
         readings = self._station.readings
         if readings is None:
             return None
-        looks = self._rounds.ward.looks
         return Seen(
             topology=self._topology,
             readings=readings,
-            streams={name: look.status for name, look in looks.items()},
+            streams=self._streams,
             rows=self.rows,
             alerts=self._station.alerts,
             leads=self.leads,
@@ -189,6 +195,8 @@ class Supervisor:
         if not self.leads:
             self._waiting = ""
             self._rounds = self._new_rounds()
+            # Whoever looks at this one's page is to see what streams do; of the shards' cases the other one knows.
+            self._streams = {status.shard: status for status in look.status(self._topology)}
             return
         try:
             with metrics.ROUND_SECONDS.time():
@@ -197,6 +205,7 @@ class Supervisor:
         except (ServerError, UsageError) as error:
             self._wait_for(error)
             return
+        self._streams = {name: seen.status for name, seen in self._rounds.ward.looks.items()}
         if self._waiting:
             log.info("working")
         self._waiting = ""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from afflux import control
@@ -164,24 +165,33 @@ class Lookout:
         self._watch.close()
 
 
-def overview(topology: Topology, readings: Readings, streams: Mapping[str, control.ShardStatus]) -> Overview:
+def overview(
+    topology: Topology,
+    readings: Readings,
+    streams: Mapping[str, control.ShardStatus],
+    cases: Mapping[str, Finding] = MappingProxyType({}),
+) -> Overview:
     """Say what a look comes to; pure.
 
     Args:
         topology: the declared whole.
         readings: what was seen.
         streams: what the control plane says of the shards' streams, as far as it could be asked.
+        cases: what a supervisor treats shards for whose streams look well.
     """
     alerts: dict[str, list[Finding]] = {}
     for place, finding in of_alerts(topology, readings):
         alerts.setdefault(place, []).append(finding)
     if readings.parts["connect"].problem:
         streams = {}  # that Connect is away is said once
-    shards = [_shard(reading, readings, streams.get(name), alerts) for name, reading in readings.shards.items()]
+    shards = [
+        _shard(reading, readings, streams.get(name), alerts, cases.get(name))
+        for name, reading in readings.shards.items()
+    ]
     shards.sort(key=lambda s: (-s.level.rank, -(s.age_seconds or 0.0), -(s.lag_events or 0), s.shard))
     servers = [*readings.parts.values(), *(replace(t, part=f"target {t.part}") for t in readings.targets.values())]
     parts = tuple(_part(server, alerts.get(server.part, ())) for server in servers)
-    targets = tuple(_target(sink.name, readings) for sink in topology.sinks)
+    targets = tuple(_target(sink.name, readings) for sink in topology.own_sinks)
     levels = [*(shard.level for shard in shards), *(part.level for part in parts)]
     level = max(levels, key=lambda level: level.rank, default=Level.WELL)
     verdict, advice = _verdict(topology.name, shards, parts, targets)
@@ -203,10 +213,11 @@ def _shard(
     readings: Readings,
     status: control.ShardStatus | None,
     alerts: Mapping[str, list[Finding]],
+    case: Finding | None,
 ) -> ShardView:
     name, wal, room = reading.shard, reading.wal, reading.room
     flows = [flow for (_, shard), flow in readings.flows.items() if shard == name]
-    found = [*of_stream(status if wal else None), *of_shard(reading)]
+    found = [*of_stream(status if wal else None), *([case] if case else ()), *of_shard(reading)]
     if wal is not None:
         found += alerts.get(f"shard {name}", ())
     found += [finding for flow in flows for finding in of_flow(flow, status)]

@@ -101,7 +101,10 @@ def show(desk: Desk, ids: Sequence[str]) -> list[dict[str, Any]]:
                 "reason": found.reason,
                 "first_seen": found.first_seen.isoformat(),
                 "last_seen": found.last_seen.isoformat(),
-                "headers": {name: None if text is None else text.decode() for name, text in letter.headers},
+                "headers": {
+                    name: None if text is None else text.decode(errors="backslashreplace")
+                    for name, text in letter.headers
+                },
                 "key": key if not key_problem else {"bytes": in_hex(letter.key or b""), "problem": key_problem},
                 "value": value if not value_problem else {"bytes": in_hex(letter.value), "problem": value_problem},
             }

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from afflux.topology.part import Part, Time, seconds
+from afflux.topology.part import Name, Part, Time, seconds
 
 
 class Headroom(Part):
@@ -47,6 +47,15 @@ class Alerts(Part):
         return seconds(self.lasting)
 
 
+class PageAccess(Part):
+    """Who may act on the page of `afflux supervise`, and by which names it is asked for."""
+
+    tokens: dict[Name, str] = {}
+    """Name -> token (16 characters or more, a reference): who has one may act, under its name; without, nobody may."""
+    hosts: list[str] = []
+    """Names that browsers may ask for the page by, besides `localhost` and addresses."""
+
+
 class Monitor(Part):
     """How fresh the warehouse shall be, and what is an alert."""
 
@@ -54,6 +63,8 @@ class Monitor(Part):
     """The objective: how old the warehouse may be, by each shard's watermark."""
     alerts: Alerts = Alerts()
     """What is an alert, and where it goes."""
+    page: PageAccess = PageAccess()
+    """Who may act on the page of `afflux supervise`, and by which names it is asked for."""
 
     @property
     def freshness_seconds(self) -> float:

@@ -170,6 +170,7 @@ CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
     "sinks[].path": (_filled, _reference, _lake_path, _no_secret_in_url),
     "sinks[].tables[].target": (_filled, _regex),
     "monitor.alerts.webhooks[].url": _HTTP,
+    "monitor.page.hosts[]": (_filled, _reference, _host),
 }
 
 MAPS: Final[dict[str, tuple[Callable[[str, str], Complaint], ...]]] = {
@@ -177,6 +178,8 @@ MAPS: Final[dict[str, tuple[Callable[[str, str], Complaint], ...]]] = {
     "registry.properties": (_reference_property, _secret_property),
     "connect.properties": (_reference_property, _secret_property),
     "monitor.alerts.webhooks[].headers": (_reference_property, _secret_property),
+    "monitor.page.tokens": (_reference_property, lambda _, text: _secret(text)),
+    "sinks[].kafka": (_reference_property, _secret_property),
     "sinks[].storage_options": (_reference_property, _secret_option),
     "source.config": (_secret_property,),  # Connect's workers may know more providers than afflux
 }

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from afflux.monitor.page.hour import POINTS, SHARD_POINTS, Hour
 from afflux.monitor.watch import PartReading
 from looks import AT, declared, flow, reading, readings, room, streaming, topic
 
-HTML = (Path(serve.__file__).parent / "page.html").read_text(encoding="utf-8")
+HTML = serve.assembled()
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\"'&"
 
 

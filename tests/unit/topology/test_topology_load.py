@@ -278,6 +278,12 @@ _WAREHOUSE = 'type: postgresql, url: "postgresql://afflux:${env:DW_PASSWORD}@127
             "type: delta, path: s3://b/l, storage_options: {aws_secret_access_key: abc}",
             "sinks[0].storage_options.aws_secret_access_key is a secret written in clear",
         ),
+        (
+            "name: orders",
+            "name: orders\nmonitor: {page: {tokens: {ops: abc}}}",
+            "monitor.page.tokens.ops is written in clear",
+        ),
+        ("name: orders", "name: orders\nmonitor: {page: {hosts: ['page:80']}}", "monitor.page.hosts[0] holds a port"),
         (_WAREHOUSE, "type: delta, path: /l, tables: [{target: '('}]", "sinks[0].tables[0].target is no regular"),
         ("regex: 's", "regex: '(?P<a>x)s", "is Python's and not Java's"),
         ("shards:", "names: {slot: '{shrd}'}\n  shards:", "placeholder {shrd} is none of {name} and {shard}"),

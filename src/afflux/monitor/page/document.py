@@ -7,8 +7,11 @@ from typing import Any, Final
 
 from afflux.control import ShardStatus
 from afflux.control.audit import Record
+from afflux.control.causes.tables import HELD
 from afflux.control.rows import Row
+from afflux.control.status import GOOD
 from afflux.monitor.alarms import Alert
+from afflux.monitor.findings import Finding, Level
 from afflux.monitor.overview import Overview, ShardView, TargetView, overview
 from afflux.monitor.page.hour import Hour
 from afflux.monitor.watch import Readings
@@ -25,8 +28,8 @@ class Seen:
     Attributes:
         topology: the declared whole.
         readings: its last look.
-        streams: what each shard's stream does; none where another supervisor acts.
-        rows: what each shard has, and what is done about it; likewise.
+        streams: what each shard's stream does, as far as that is known.
+        rows: what each shard has, and what is done about it; none where another supervisor acts.
         alerts: those that are not over, pages first.
         leads: whether this is the supervisor that acts.
         waiting: what it waits for; empty when it works, or stands by.
@@ -43,10 +46,22 @@ class Seen:
     @property
     def overview(self) -> Overview:
         """What it comes to."""
-        return overview(self.topology, self.readings, self.streams)
+        return overview(
+            self.topology, self.readings, self.streams, {row.shard: found for row in self.rows if (found := _case(row))}
+        )
 
 
-def document(seen: Seen, found: Overview, hour: Hour, deeds: Iterable[Record]) -> dict[str, Any]:
+def _case(row: Row) -> Finding | None:
+    """Say what a shard has that its stream looks well with, such as a connector whose heartbeats do not arrive."""
+    if not row.cause or row.stream not in GOOD:
+        return None
+    level = Level.PAGE if row.needs_person and row.cause != HELD.name else Level.WARNING
+    return Finding(level, f"{row.cause}: {row.detail}" if row.detail else row.cause, row.hint)
+
+
+def document(
+    seen: Seen, found: Overview, hour: Hour, deeds: Iterable[Record], schemas: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Put the page together.
 
     Args:
@@ -54,6 +69,7 @@ def document(seen: Seen, found: Overview, hour: Hour, deeds: Iterable[Record]) -
         found: what that comes to.
         hour: what is remembered, this look among it.
         deeds: what was done, the oldest first.
+        schemas: how tables differ, as `contracts.differences` tells it, or the `problem` of asking; None: not yet asked.
 
     Returns:
         What JSON can write, but for times and enumerations; no number of it is infinite.
@@ -72,6 +88,7 @@ def document(seen: Seen, found: Overview, hour: Hour, deeds: Iterable[Record]) -
         "parts": [asdict(part) for part in found.parts if part.level.worry],
         "alerts": [_alert(alert) for alert in seen.alerts],
         "shards": [_shard(shard, hour, rows.get(shard.shard)) for shard in found.shards],
+        "schemas": schemas,
         "deeds": [_deed(record) for record in list(deeds)[: -DEEDS - 1 : -1]],
     }
 
