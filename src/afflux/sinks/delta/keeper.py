@@ -16,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 import structlog
 from deltalake import CommitProperties
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
+from afflux.sinks.delta.ordering import put_in_order
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.target import Target
 from afflux.sinks.delta.upkeep import Files, Job, Wear, due
@@ -30,6 +31,8 @@ _LOOK_EVERY = 10
 """Batches of a table between two looks at its files."""
 _VACUUMS = 24
 """In the time that a version is kept, replaced files are looked for so many times; but not more than every minute."""
+_ATTEMPTS = 5
+"""To say in a table's log that it was vacuumed, beside a writer."""
 _DEPARTED_FOR = timedelta(days=7)
 """How long a row that changed its key is kept for the other half of the change, which mostly needs nothing of it."""
 _COMMIT = CommitProperties(custom_metadata={"userMetadata": "afflux upkeep"})
@@ -88,7 +91,11 @@ class Keeper:
         """Put small files together; returns what delta-rs says of it."""
         target.refresh()
         size = files_of(target).wanted(self._upkeep)
-        done: dict[str, Any] = target.table.optimize.compact(target_size=size, commit_properties=_COMMIT)
+        done = put_in_order(
+            self._store,
+            target,
+            lambda table, commit: table.optimize.compact(target_size=size, commit_properties=commit),
+        )
         log.info("compacted", table=target.name, files=done["numFilesRemoved"], into=done["numFilesAdded"])
         return done
 
@@ -96,7 +103,11 @@ class Keeper:
         """Lay all rows anew in order; returns what delta-rs says of it."""
         target.refresh()
         size = files_of(target).wanted(self._upkeep)
-        done: dict[str, Any] = target.table.optimize.z_order([*order_by], target_size=size, commit_properties=_COMMIT)
+        done = put_in_order(
+            self._store,
+            target,
+            lambda table, commit: table.optimize.z_order([*order_by], target_size=size, commit_properties=commit),
+        )
         log.info(
             "put in order", table=target.name, by=[*order_by], files=done["numFilesRemoved"], into=done["numFilesAdded"]
         )
@@ -108,14 +119,24 @@ class Keeper:
         Returns:
             The files.
         """
-        target.refresh()
-        if KIND in target.types and not dry_run:
-            target.forget_departed(datetime.now(UTC) - _DEPARTED_FOR)
-        found: list[str] = target.table.vacuum(dry_run=dry_run, full=True, commit_properties=_COMMIT)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                found = self._vacuumed(target, dry_run=dry_run)
+                break
+            except CommitFailedError:  # the writer was first
+                if attempt == _ATTEMPTS:
+                    raise
         found += self._sweep(target.place, dry_run=dry_run)
         if found and not dry_run:
             log.info("vacuumed", table=target.name, files=len(found))
         return found
+
+    def _vacuumed(self, target: Target, *, dry_run: bool) -> list[str]:
+        target.refresh()
+        if KIND in target.types and not dry_run:
+            target.forget_departed(datetime.now(UTC) - _DEPARTED_FOR)
+            target.refresh()
+        return list(target.table.vacuum(dry_run=dry_run, full=True, commit_properties=_COMMIT))
 
     def _sweep(self, place: str, *, dry_run: bool) -> list[str]:
         """Remove half-written files, which delta-rs does not see (`name#1`, observed on 1.6.6); on disks alone."""

@@ -28,6 +28,9 @@ from afflux.sinks.reference.settle import AT, KIND, Kind
 from afflux.types.exact import INSTANT
 
 _BLOCK_ROWS = 100_000
+_ONCE = 0
+"""How often delta-rs may put a commit that rewrites files on top of one that it has not read. It sees no conflict with
+what was put in order meanwhile where keys are decimal, and has rows twice (observed on 1.6.6): it is done anew instead."""
 _OLD = pl.CompatLevel.oldest()
 """Arrow without string views, which delta-rs would have to copy."""
 
@@ -97,7 +100,7 @@ class Target:
             pa.RecordBatchReader.from_batches(wanted, written()),
             mode="overwrite",
             schema_mode="overwrite",
-            commit_properties=CommitProperties(max_commit_retries=0),
+            commit_properties=CommitProperties(max_commit_retries=_ONCE),
         )
         self._read_schema()
 
@@ -123,6 +126,11 @@ class Target:
                 least, greatest = pl.lit(keys[name].min(), self.types[name]), pl.lit(keys[name].max(), self.types[name])
                 rows = rows.filter(pl.col(name).is_between(least, greatest))
         return rows.join(keys.unique().lazy(), on=keys.columns, how="semi").collect()
+
+    def held(self, name: str, values: pl.Series) -> pl.Series:
+        """See `Held.held`: all values of its types have a place."""
+        del name
+        return values
 
     def within(self, shown: pl.DataFrame) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """See `Held.within`."""
@@ -152,7 +160,8 @@ class Target:
         Raises:
             CommitFailedError: somebody else has committed since `refresh`; nothing was written.
         """
-        commit = CommitProperties(app_transactions=[Transaction(lane, number)])
+        said = [Transaction(lane, number)]
+        commit = CommitProperties(app_transactions=said)
         now = pl.lit(datetime.now(UTC)).cast(INSTANT).alias("now")
         rows = effect.rows.with_columns(now)
         if not effect.key:
@@ -167,7 +176,7 @@ class Target:
                 source_alias="s",
                 target_alias="t",
                 streamed_exec=False,  # the source's least and greatest keys choose the files (observed on 1.6.6)
-                commit_properties=commit,
+                commit_properties=CommitProperties(app_transactions=said, max_commit_retries=_ONCE),
             )
             .when_matched_delete(f"s.{GONE}")
             .when_matched_update(values | kept)
@@ -201,25 +210,32 @@ class Target:
             ended = f"{self._quoted(END_TOPIC)} = {literal(topic)} AND {self._quoted(END_OFFSET)} >= {offset}"
             again = dict.fromkeys((VALID_TO, END_OP, END_TOPIC, END_OFFSET), "NULL") | {CURRENT: "true"}
             updates = {self._quoted(name): value for name, value in again.items()}
-            self.table.update(predicate=f"{here} AND {ended}", updates=updates)
+            self._update(f"{here} AND {ended}", updates)
         came = f"{self._quoted(TOPIC)} = {literal(topic)} AND {self._quoted(OFFSET)} >= {offset}"
-        self.table.delete(f"{here} AND {came}")
+        self._delete(f"{here} AND {came}")
 
     def rename(self, topic: str, number: int, name: str) -> None:
         """Rename the topic that rows came by, or were ended by."""
         for column in (TOPIC, END_TOPIC):
             if column in self.types:
                 wanted = f"{self._quoted(PARTITION)} = {number} AND {self._quoted(column)} = {literal(topic)}"
-                self.table.update(predicate=wanted, updates={self._quoted(column): literal(name)})
+                self._update(wanted, {self._quoted(column): literal(name)})
 
     def forget_departed(self, before: datetime) -> None:
         """Of a table of rows set aside: remove those that departed long ago, and that nobody has come for."""
         us = int(before.timestamp() * 1e6)
-        self.table.delete(f"{KIND} = '{Kind.DEPARTED}' AND {self._quoted(SYNCED_AT)} < {literal(us, time=True)}")
+        self._delete(f"{KIND} = '{Kind.DEPARTED}' AND {self._quoted(SYNCED_AT)} < {literal(us, time=True)}")
 
     def mark(self, lane: str, number: int) -> None:
         """Remember a numbered commit of a lane, without any row."""
         self._add(self._arrow().empty_table(), CommitProperties(app_transactions=[Transaction(lane, number)]))
+
+    def _update(self, wanted: str, updates: dict[str, str]) -> None:
+        commit = CommitProperties(max_commit_retries=_ONCE)
+        self.table.update(predicate=wanted, updates=updates, commit_properties=commit)
+
+    def _delete(self, wanted: str) -> None:
+        self.table.delete(wanted, commit_properties=CommitProperties(max_commit_retries=_ONCE))
 
     def _append(self, effect: Effect, rows: pl.DataFrame, commit: CommitProperties) -> dict[str, Any]:
         named = {name: rows[f"c{i}"] for i, name in enumerate(effect.names)} | {SYNCED_AT: rows["now"]}
