@@ -4,11 +4,13 @@
 
 Takes a running local stack (`afflux stack up`). For each size of table, and for keys near each other and at random, it
 makes a table and a topic of events for its rows; then `afflux run --until-caught-up` and Spark take the topic into
-copies of the table. Spark's first pass in its JVM is not counted. At the end both tables hold the same rows, and Spark
-reads afflux's own. The last line on standard output is JSON: events a second, processor time and memory, medians.
+copies of the table, by turns, so that both have the machine as busy. Spark's first pass in its JVM is not counted. At
+the end both tables hold the same rows, and Spark reads afflux's own. The last line on standard output is JSON: events
+a second, processor time and memory, medians.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -97,20 +99,37 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def spark(**asked: Any) -> list[Any]:
-    """Let Spark do something, and give what it says."""
-    command, environment = spark_command(Path(__file__).with_name("spark_merge.py"))
-    done = subprocess.run(
-        command,
-        env=environment,
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]
+class Spark:
+    """A Spark that stays warm.
+
+    Args:
+        folder: for its own files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        command, environment = spark_command(Path(__file__).with_name("spark_merge.py"))
+        self._log, self._folder = folder.with_suffix(".log"), folder
+        self.is_warm = False
+        """Whether it has taken a topic before."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+    def ask(self, **asked: Any) -> Any:
+        """Let it do something, and give what it says."""
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        assert self._process.stdout is not None  # noqa: S101 - so is that
+        self._process.stdin.write(json.dumps({**asked, "folder": str(self._folder)}) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith(("{", "[")):
+                return json.loads(line)
+        raise SystemExit(self._log.read_text()[-3000:])
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
 
 
 def rows_of(table: Path) -> pl.DataFrame:
@@ -131,35 +150,38 @@ def topic_of(addresses: Addresses, name: str, size: int, events: int, *, cluster
 
 
 def case(
-    addresses: Addresses, folder: Path, size: int, wishes: argparse.Namespace, *, clustered: bool
+    addresses: Addresses, spark: Spark, folder: Path, size: int, wishes: argparse.Namespace, *, clustered: bool
 ) -> dict[str, Any]:
     """Measure one size and one kind of keys."""
     base = folder / "base"
     make_table(base, size)
     kind = "clustered" if clustered else "random"
     with topic_of(addresses, f"bench{os.getpid()}{kind}{size}", size, wishes.events, clustered=clustered) as work:
-        ours = []
-        for number in range(wishes.runs):
-            lake = folder / f"afflux{number}"
+        asked = {"topic": work.topic, "schema": work.schema, "kafka": addresses.kafka, "batch": wishes.batch}
+        ours, theirs = [], []
+        for number in range(wishes.runs + (not spark.is_warm)):
+            lake, table = folder / f"afflux{number}", folder / f"spark{number}"
+            shutil.copytree(base / place(TABLE), table)
+            found = spark.ask(do="merge", table=str(table), **asked)
+            if not spark.is_warm:
+                spark.is_warm = True
+                continue
+            theirs.append(found)
             shutil.copytree(base, lake)
             ours.append(afflux(addresses, work, lake, wishes.batch, number))
-        tables = [folder / f"spark{number}" for number in range(wishes.runs + 1)]
-        for table in tables:
-            shutil.copytree(base / place(TABLE), table)
-        asked = {"topic": work.topic, "schema": work.schema, "kafka": addresses.kafka, "batch": wishes.batch}
-        _cold, *theirs = spark(do="merge", tables=[str(t) for t in tables], folder=str(folder / "spark"), **asked)
-    mine = folder / "afflux0" / place(TABLE)
-    equal = rows_of(mine).equals(rows_of(tables[-1]))
-    read = [spark(do="read", table=str(t), folder=str(folder / "spark"))[0] for t in (mine, tables[-1])]
-    found = {
+        mine = lake / place(TABLE)
+        read = [spark.ask(do="read", table=str(each)) for each in (mine, table)]
+    equal = rows_of(mine).equals(rows_of(table))
+    measured = {
         "rows": size,
         "keys": kind,
         "equal": equal and read[0] == read[1],
         "afflux": _summary(ours, wishes.events),
         "spark": _summary(theirs, wishes.events),
     }
-    found["ratio"] = round(found["afflux"]["events_per_second"] / found["spark"]["events_per_second"], 2)
-    return found
+    measured["ratio"] = round(measured["afflux"]["events_per_second"] / measured["spark"]["events_per_second"], 2)
+    measured["load"] = round(os.getloadavg()[0], 1)
+    return measured
 
 
 def _summary(runs: list[dict[str, float]], events: int) -> dict[str, Any]:
@@ -184,18 +206,13 @@ def main() -> None:
     stack = Stack(wishes.state)
     addresses = stack.addresses()
     results = []
-    for size in wishes.sizes:
-        for clustered in (True, False):
-            with tempfile.TemporaryDirectory(prefix="bench") as folder:
-                found = case(addresses, Path(folder), size, wishes, clustered=clustered)
+    with tempfile.TemporaryDirectory(prefix="bench") as home, closing(Spark(Path(home) / "spark")) as spark:
+        for size, clustered in itertools.product(wishes.sizes, (True, False)):
+            with tempfile.TemporaryDirectory(dir=home) as folder:
+                found = case(addresses, spark, Path(folder), size, wishes, clustered=clustered)
             print(json.dumps(found), file=sys.stderr)
             results.append(found)
-    load = round(os.getloadavg()[0], 1)
-    print(
-        json.dumps(
-            {"events": wishes.events, "batch": wishes.batch, "runs": wishes.runs, "load": load, "cases": results}
-        )
-    )
+    print(json.dumps({"events": wishes.events, "batch": wishes.batch, "runs": wishes.runs, "cases": results}))
 
 
 main()

@@ -1,6 +1,6 @@
 """Spark's side of the lake's benchmark: structured streaming from Kafka, the last event of each key, and MERGE.
 
-Run by `delta.py` in Spark's own environment. Standard input is a JSON object; a JSON line a pass goes to standard output.
+Run by `delta.py` in Spark's own environment: each line of standard input is a JSON object, and answered by one.
 """
 
 import json
@@ -100,20 +100,24 @@ def one_pass(spark: SparkSession, asked: dict, table: str, checkpoint: str) -> d
     return {"seconds": time.monotonic() - began, "cpu": cpu, "rss": jvm.memory_info().rss, "batches": batches}
 
 
+def read(spark: SparkSession, table: str) -> list[int]:
+    """Read a table whole, and give numbers that tell its rows."""
+    columns = f.crc32(f.concat_ws("|", "id", "name", "amount", "note", "seen"))
+    row = spark.read.format("delta").load(table).agg(f.count("*"), f.sum("id"), f.sum(columns)).first()
+    return [int(value or 0) for value in row]
+
+
 def main() -> None:
-    """Do what standard input asks for."""
-    asked = json.loads(sys.stdin.read())
-    spark = session(asked["folder"])
-    if asked["do"] == "read":
-        table = spark.read.format("delta").load(asked["table"])
-        row = table.agg(
-            f.count("*"), f.sum("id"), f.sum(f.crc32(f.concat_ws("|", "id", "name", "amount", "note", "seen")))
-        ).first()
-        print(json.dumps([int(value or 0) for value in row]), flush=True)
-    for number, table in enumerate(asked["tables"] if asked["do"] == "merge" else ()):
-        found = one_pass(spark, asked, table, f"{asked['folder']}/checkpoint-{number}")
+    """Answer each line of standard input by one."""
+    spark = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        spark = spark or session(asked["folder"])
+        if asked["do"] == "read":
+            found = read(spark, asked["table"])
+        else:
+            found = one_pass(spark, asked, asked["table"], f"{asked['table']}.checkpoint")
         print(json.dumps(found), flush=True)
-    spark.stop()
 
 
 main()
