@@ -203,7 +203,8 @@ class Writer(_Thread):
             self._items.append(row[0])
         if len(self._items) > _MOST:
             self._items = self._items[-_MOST:]
-            connection.execute("DELETE FROM items WHERE id NOT IN (SELECT unnest(%s::bigint[]))", [self._items])
+            # The oldest ones, for what others have just made is not known here.
+            connection.execute("DELETE FROM items WHERE id < %s", [min(self._items)])
 
     def _update(self, connection: psycopg.Connection) -> None:
         for key in self._some():

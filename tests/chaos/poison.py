@@ -1,11 +1,12 @@
 """Events that can't be applied, among good ones."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from afflux.sinks.state import LetterHead, LetterState
 from chaos.arena import Arena
 from chaos.fault import Fault
 from chaos.waiting import wait_for
@@ -40,15 +41,36 @@ def _find(arena: Arena, topic: str, wanted: bytes) -> Message:
         consumer.close()
 
 
-def _await_letter(arena: Arena, topic: str, offset: int | None, state: str) -> tuple[str, str]:
-    """Wait for a dead letter of a topic, by its offset or the only open one; return its kind and reason."""
-    found = wait_for(
-        lambda: [each for each in arena.ground.letters(topic, state) if offset in {None, each.id.offset}],
+def _await_letter(arena: Arena, topic: str, offset: int, state: str) -> tuple[str, str]:
+    """Wait for the dead letter of an event; return its kind and reason."""
+    (found,) = wait_for(
+        lambda: [each for each in arena.ground.letters(topic, state) if each.id.offset == offset],
         60,
         lambda: f"a dead letter of {topic} at {offset}, {state}\n{arena.tails()}",
     )
-    last = max(found, key=lambda letter: letter.first_seen)
-    return last.kind, last.reason
+    return found.kind, found.reason
+
+
+@contextmanager
+def _refusals(arena: Arena, topic: str, count: int) -> Iterator[Callable[[], tuple[str, str]]]:
+    """Await so many dead letters of a topic beside those that are there, and in the end that all are superseded.
+
+    Gives what waits for them, and returns the kind and reason of one; they may be superseded by then.
+    """
+    known = {letter.id for letter in arena.ground.letters(topic)}
+
+    def new() -> list[LetterHead]:
+        return [letter for letter in arena.ground.letters(topic) if letter.id not in known]
+
+    def await_all() -> tuple[str, str]:
+        said = lambda: f"{count} dead letters of {topic}: {new()}\n{arena.tails()}"  # noqa: E731 - it is told late
+        wait_for(lambda: len(new()) == count, 60, said)
+        ((kind, reason),) = {(letter.kind, letter.reason) for letter in new()}
+        return kind, reason
+
+    yield await_all
+    done = lambda: {letter.state for letter in new()} == {LetterState.SUPERSEDED}  # noqa: E731 - it is waited for
+    wait_for(done, 60, lambda: f"the dead letters to be superseded: {new()}\n{arena.tails()}")
 
 
 def _garbage(arena: Arena) -> str:
@@ -106,6 +128,7 @@ def _refused(count: int) -> Callable[[Arena], str]:
         with (
             psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target,
             psycopg.connect(arena.shards[shard], autocommit=True) as source,
+            _refusals(arena, topic, count) as letters,
         ):
             target.execute(f"ALTER TABLE {arena.name}.items ADD CONSTRAINT picky CHECK (name NOT LIKE 'refuse me%')")
             try:
@@ -113,24 +136,12 @@ def _refused(count: int) -> Callable[[Arena], str]:
                     f"INSERT INTO {arena.name}.items (id, name) SELECT nextval('{arena.name}.keys'), "
                     f"CASE WHEN g % 20 < {count} THEN 'refuse me ' ELSE 'good ' END || g FROM generate_series(0, 19) g"
                 )
-                kind, reason = _await_letter(arena, topic, None, "open")
-                deadline = time.monotonic() + 60
-                opened = "SELECT count(*) FROM afflux.dead_letters WHERE topic = %s AND state = 'open' AND kind = %s"
-                wait_for(
-                    lambda: target.execute(opened, [topic, kind]).fetchone() == (count,),
-                    deadline - time.monotonic(),
-                    lambda: f"{count} dead letters\n{arena.tails()}",
-                )
+                kind, reason = letters()
                 good = f"SELECT count(*) FROM {arena.name}.items WHERE name LIKE 'good %%' AND _shard = %s"
                 wait_for(lambda: (target.execute(good, [f"shard{shard}"]).fetchone() or (0,))[0] > 0, 60, "good rows")
             finally:
                 target.execute(f"ALTER TABLE {arena.name}.items DROP CONSTRAINT picky")
             source.execute(f"UPDATE {arena.name}.items SET name = 'refused before' WHERE name LIKE 'refuse me%'")
-            wait_for(
-                lambda: target.execute(opened, [topic, kind]).fetchone() == (0,),
-                60,
-                lambda: f"the dead letters to be superseded\n{arena.tails()}",
-            )
         return f"{count} row(s) of 20: {kind}: {reason[:90]}; superseded by the rows' next changes"
 
     return play
@@ -140,14 +151,13 @@ def _refused_by_a_lake(arena: Arena) -> str:
     """A lake's timestamps have no infinity: one among good rows is refused, and superseded by the row's next change."""
     shard = arena.random.choice([*arena.shards])
     topic = _topic(arena, shard, "items")
-    with psycopg.connect(arena.shards[shard], autocommit=True) as source:
+    with psycopg.connect(arena.shards[shard], autocommit=True) as source, _refusals(arena, topic, 1) as letters:
         source.execute(
             f"INSERT INTO {arena.name}.items (id, name, seen) SELECT nextval('{arena.name}.keys'), 'good ' || g, "
             "CASE WHEN g = 7 THEN 'infinity' ELSE now() END FROM generate_series(0, 19) g"
         )
-        kind, reason = _await_letter(arena, topic, None, "open")
+        kind, reason = letters()
         source.execute(f"UPDATE {arena.name}.items SET seen = now() WHERE seen = 'infinity'")
-        wait_for(lambda: not arena.ground.letters(topic, "open"), 60, lambda: f"no open letter\n{arena.tails()}")
     return f"1 row of 20: {kind}: {reason[:90]}; superseded by the row's next change"
 
 
