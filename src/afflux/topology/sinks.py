@@ -127,6 +127,8 @@ class Upkeep(Part):
     """How large files are made when small ones are put together."""
     small_files: Annotated[int, Field(ge=2)] = 50
     """How many small files a table may have, before they are put together."""
+    optimize: bool = True
+    """Whether the daemon puts files together and rows in order; `false` where another program does, for two are one too many."""
 
     @property
     def retention_seconds(self) -> float:

@@ -75,7 +75,8 @@ class Keeper:
         if kept.batches % _LOOK_EVERY:
             return
         try:
-            job = due(files_of(target), kept.wear, self._upkeep, can_order=bool(order_by))
+            wanted = due(files_of(target), kept.wear, self._upkeep, can_order=bool(order_by))
+            job = wanted if self._upkeep.optimize else None
             if job is Job.ORDER:
                 self.order(target, order_by)
                 kept.wear.ordered()
