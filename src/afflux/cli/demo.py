@@ -23,6 +23,9 @@ def demo(
     sink: Annotated[
         SinkType, typer.Option("--sink", help="What to copy into: a PostgreSQL warehouse, or a lake of Delta tables.")
     ] = SinkType.POSTGRESQL,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="With TLS and a login everywhere, ACLs, and roles of least rights.")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long rows are changed, at least.")] = 20.0,
     rate: Annotated[
         float, typer.Option(min=1, max=100_000, help="Row changes a second, the four shards together.")
@@ -49,6 +52,6 @@ def demo(
         with StackProgress() as progress:
             take_down(state, report=progress.phase)
         return
-    outcome = demonstrate(Wishes(state, seconds=seconds, rate=rate, keep=keep, sink=sink))
+    outcome = demonstrate(Wishes(state, seconds=seconds, rate=rate, keep=keep, sink=sink, secure=secure))
     typer.echo(outcome.as_json())
     raise typer.Exit(0 if outcome.equal else DIFFERENCE)

@@ -50,6 +50,12 @@ def up(
     postgres: Annotated[
         int | None, typer.Option(help="PostgreSQL 16 or 18; fixed once there is data.", show_default="16")
     ] = None,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure", help="TLS and a login everywhere, Kafka with ACLs; of a new stack, which stays what it is."
+        ),
+    ] = False,
     kafka_port: Annotated[int | None, _port("The broker's port.")] = None,
     registry_port: Annotated[int | None, _port("The registry's port.")] = None,
     connect_port: Annotated[int | None, _port("The first Connect worker's port; the others' follow.")] = None,
@@ -69,7 +75,13 @@ def up(
     ports = AskedPorts(kafka_port, registry_port, connect_port, postgres_port, warehouse_port)
     with StackProgress() as progress:
         addresses = stack.up(
-            shards, workers, ports=ports, postgres=postgres, report=progress.phase, progress=progress.fetched
+            shards,
+            workers,
+            ports=ports,
+            postgres=postgres,
+            secure=secure,
+            report=progress.phase,
+            progress=progress.fetched,
         )
     _show_addresses(addresses, output)
 
@@ -117,6 +129,34 @@ def env(state: StateOption = DEFAULT_STATE) -> None:
     Passwords are not printed: PGPASSFILE names the file that holds them.
     """
     typer.echo(_stack(state).env())
+
+
+@app.command()
+def certificates(
+    state: StateOption = DEFAULT_STATE,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Give every server a new key and certificate first, while it serves.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show the certificates of a secured stack: until when each is good, and whether its server shows it.
+
+    With --rotate each server gets a new one. Kafka, PostgreSQL and the registry take it up as they run; a worker of
+    Connect is started again. The authority stays, and clients need not do anything.
+    """
+    stack = _stack(state)
+    if rotate:
+        with StackProgress() as progress:
+            found = stack.rotate(progress.phase)
+    else:
+        found = stack.certificates()
+    rows = [dataclasses.asdict(each) for each in found]
+    if output is Output.TABLE:
+        for row in rows:
+            row["expires"] = f"{row['expires']:%Y-%m-%d %H:%M} UTC"
+        show_table(rows)
+    else:
+        show_data(rows, output)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import psycopg
 
 from afflux.control import apply_topology
 from afflux.demo.arrival import source_counts
+from afflux.demo.grants import grant_sink, grant_source
 from afflux.demo.load import LastWord, Load
 from afflux.demo.outcome import Outcome
 from afflux.demo.screen import Screen
@@ -50,6 +51,7 @@ class Wishes:
         rate: row changes a second, all four shards together.
         keep: leave everything running.
         sink: what to copy into.
+        secure: whether all of the stack asks for TLS and a login.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Wishes:
     rate: float = 1_000.0
     keep: bool = False
     sink: SinkType = SinkType.POSTGRESQL
+    secure: bool = False
 
 
 def demonstrate(wishes: Wishes) -> Outcome:
@@ -95,10 +98,17 @@ class _Story:
         step, note = self._screen.step, self._screen.note
         with ExitStack() as open_things:
             step(f"start {FIRST_SHARDS} shards, {self._kind.words}Kafka, Connect and the registry")
-            addresses = self._stack.up(FIRST_SHARDS, report=self._screen.part, progress=self._screen.fetched)
+            addresses = self._stack.up(
+                FIRST_SHARDS, secure=self._wishes.secure, report=self._screen.part, progress=self._screen.fetched
+            )
 
             step("make two tables on each shard and fill them")
             note(f"{sum(self._fill(shard) for shard in addresses.shards):,} rows")
+            if self._wishes.secure:
+                step("give the roles what `afflux grants` says, and no more")
+                for shard in addresses.shards:
+                    grant_source(addresses, shard.name)
+                grant_sink(addresses)
 
             step("set up a connector a shard")
             topology = self._kind.declare(addresses)
@@ -171,6 +181,8 @@ class _Story:
         self._check()
         note(f"fill {shard.name}")
         self._fill(shard)
+        if self._wishes.secure:
+            grant_source(addresses, shard.name)
         note(f"{shard.name} is in the topology now: set up its connector")
         self._apply(self._kind.declare(addresses))
         self._sink.reread()

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afflux.errors import StackError
+from afflux.stack.bundles import load_lock
+from afflux.stack.cache import unpacked
 
 CANDIDATES = ("postgres", "nobody")
 """Unprivileged accounts that are there on nearly every system; the first one found is taken."""
+
+TLS_VERSION = 16
+"""PostgreSQL's major version that comes with TLS, in an archive of its own: the wheel's are built without it."""
 
 INSTALLS = {16: "pginstall", 18: "pginstall18"}
 """PostgreSQL's major versions in the wheel, and their folders there."""
@@ -98,6 +103,27 @@ def postgres_programs(version: int, folder: Path, account: Account | None) -> Pa
                     shutil.copytree(source, making / source.relative_to(package.parent), symlinks=True)
             making.rename(copy)
     return copy / package.name / INSTALLS[version] / "bin"
+
+
+def tls_programs(folder: Path, account: Account | None) -> Path:
+    """Return the folder with `postgres` and `initdb` of the PostgreSQL that can speak TLS, which the account can run.
+
+    Args:
+        folder: of `postgres_folder`.
+        account: whom PostgreSQL runs as; None: this process's user.
+    """
+    programs = unpacked(load_lock().postgres_tls()) / "bin"
+    if account is None or _may(account, programs / "postgres", "-x"):
+        return programs
+    copy = folder / "postgresql-tls"
+    with _COPYING:
+        if not copy.exists():
+            making = folder / "postgresql-tls.part"
+            shutil.rmtree(making, ignore_errors=True)
+            shutil.copytree(programs.parent, making, symlinks=True)
+            making.chmod(0o755)  # unpacked, it was for one account alone
+            making.rename(copy)
+    return copy / "bin"
 
 
 def wheel_programs(version: int) -> Path:

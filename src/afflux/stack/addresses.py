@@ -42,6 +42,8 @@ class Addresses:
     """The registry's Confluent-compatible API."""
     shards: list[ShardAddress]
     warehouse_url: str = field(repr=False)
+    warehouse_superuser_url: str = field(repr=False)
+    """For what only a superuser may."""
     topology: Path
     """The topology written for this stack."""
     secrets: Path
@@ -64,6 +66,7 @@ def addresses_of(state: State) -> Addresses:
         registry=registry.url,
         shards=[_shard(shard) for shard in shards],
         warehouse_url=warehouse.url(warehouse.owner, warehouse.owner_password),
+        warehouse_superuser_url=warehouse.url("postgres", "postgres"),
         topology=state.topology_file,
         secrets=state.secrets_file,
         shown={

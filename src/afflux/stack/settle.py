@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from afflux.errors import UsageError
-from afflux.stack.account import INSTALLS, postgres_account, postgres_folder
+from afflux.stack.account import INSTALLS, TLS_VERSION, postgres_account, postgres_folder
 from afflux.stack.parts import parts_of
 from afflux.stack.parts.base import Part
 from afflux.stack.parts.connect import Connect
@@ -49,6 +49,8 @@ class Wishes:
     ports: AskedPorts = field(default_factory=AskedPorts)
     postgres: int | None = None
     """PostgreSQL's major version, one of `account.INSTALLS`; 16 in a new stack."""
+    secure: bool = False
+    """Whether everything shall ask for TLS and a login; of a new stack alone, which stays what it is."""
 
 
 def settle(state: State, wishes: Wishes) -> None:
@@ -72,6 +74,14 @@ def settle(state: State, wishes: Wishes) -> None:
             f"this stack's data is of PostgreSQL {spec.postgres}, not {wishes.postgres}",
             hint="begin anew with `afflux stack down --purge`, or choose another --state folder",
         )
+    if wishes.secure and spec.shards and not spec.secure:
+        raise UsageError(
+            "this stack was made without TLS and logins",
+            hint="begin anew with `afflux stack down --purge`, or choose another --state folder",
+        )
+    if wishes.secure and (wishes.postgres or spec.postgres) != TLS_VERSION:
+        raise UsageError(f"a secured stack's PostgreSQL is {TLS_VERSION}: only that one comes with TLS")
+    spec.secure = spec.secure or wishes.secure
     spec.postgres = wishes.postgres or spec.postgres
     spec.shards = max(spec.shards, wishes.shards or (0 if spec.shards else 3))
     spec.workers = max(spec.workers, wishes.workers or (0 if spec.workers else 1))
@@ -79,6 +89,8 @@ def settle(state: State, wishes: Wishes) -> None:
     if spec.postgres_folder is None:
         spec.postgres_folder = postgres_folder(state.folder, postgres_account())
     state.make_passwords()
+    if spec.secure:
+        state.authority.open()
     state.save()
 
 

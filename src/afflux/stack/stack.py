@@ -14,6 +14,7 @@ from afflux.stack.filelock import locked
 from afflux.stack.parts import parts_of
 from afflux.stack.parts.base import Part
 from afflux.stack.parts.connect import Connect, assemble_plugins
+from afflux.stack.rotation import PartCertificate, certificates, rotate
 from afflux.stack.settle import AskedPorts, Wishes, settle
 from afflux.stack.starting import Report, start, stop
 from afflux.stack.state import State
@@ -38,6 +39,7 @@ class Stack:
         *,
         ports: AskedPorts | None = None,
         postgres: int | None = None,
+        secure: bool = False,
         report: Report | None = None,
         progress: Progress | None = None,
     ) -> Addresses:
@@ -48,6 +50,7 @@ class Stack:
             workers: how many of Kafka Connect at least; None: as many as there are, 1 in a new stack.
             ports: those to listen on; a stack keeps its ports from one `up` to the next.
             postgres: major version of PostgreSQL, 16 (the default) or 18; fixed once there is data.
+            secure: whether all of it asks for TLS and a login, in a new stack; one that is there stays as it is.
             report: told (part, phase) as things happen, from several threads.
             progress: told (bytes there, bytes wanted) while files are fetched, from several threads.
 
@@ -61,7 +64,9 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock", lambda: report("stack", "waiting for another afflux to finish")):
             state = State.load_or_make(self.folder)
-            settle(state, Wishes(shards, workers, ports or AskedPorts(), postgres))
+            settle(state, Wishes(shards, workers, ports or AskedPorts(), postgres, secure))
+            if state.spec.secure:
+                fetch([load_lock().postgres_tls()], progress)
             write_pgpass(state)
             parts = parts_of(state)
             if not any(part.process.find() for part in parts if isinstance(part, Connect)):
@@ -146,6 +151,19 @@ class Stack:
         """
         with locked(self.folder / "lock"):
             start([self.part(part)], _nothing)
+
+    def certificates(self) -> list[PartCertificate]:
+        """Return every server's certificate of a secured stack.
+
+        Raises:
+            UsageError: the stack is not a secured one.
+        """
+        return certificates(self._state())
+
+    def rotate(self, report: Report | None = None) -> list[PartCertificate]:
+        """Give every server of a secured stack a new key and certificate, as it serves; see `rotation.rotate`."""
+        with locked(self.folder / "lock"):
+            return rotate(self._state(), report or _nothing)
 
     def part(self, name: str) -> Part:
         """Return a part by its name.

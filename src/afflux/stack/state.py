@@ -2,6 +2,7 @@
 
 state.json          parts, ports, versions
 secrets.properties  passwords, readable by the owner alone
+tls/                certificates and keys, where the stack is a secured one
 topology.yaml       a topology that works with this stack
 logs/               one log a part
 run/                one record a running process
@@ -14,18 +15,30 @@ import secrets
 import shutil
 import uuid
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
 from afflux.errors import StackError
+from afflux.stack.secure.certificates import Authority
 from afflux.topology import properties
 
 PASSWORDS = ("postgres", "app", "cdc", "warehouse", "registry")
 """Whose passwords there are: the superuser, the shards' two roles, the warehouse's and the registry's."""
+WEB_USER = "afflux"
+"""Who logs in to the REST interfaces of a secured stack."""
+SECURED = ("kafka_control", "kafka_sink", "kafka_connect", "registry_api", "connect_api", "sink")
+"""Whose there are besides on a secured stack: Kafka's users, the logins of the two REST interfaces, the sink's role."""
 
 FILES = ("topology.yaml", "secrets.properties", "pgpass", "state.json", "lock")
-FOLDERS = ("logs", "run", "plugins", "kafka", "registry", "postgres")
+FOLDERS = ("logs", "run", "plugins", "kafka", "registry", "postgres", "tls")
+
+
+class WebLogin(TypedDict):
+    """What `requests` takes of TLS and of a login."""
+
+    verify: str | bool
+    auth: tuple[str, str] | None
 
 
 class Spec(BaseModel):
@@ -38,6 +51,8 @@ class Spec(BaseModel):
     """Kafka's cluster id."""
     postgres: int = 16
     postgres_folder: Path | None = None
+    secure: bool = False
+    """Whether everything asks for TLS and a login."""
     shards: int = 0
     workers: int = 0
     ports: dict[str, int] = {}
@@ -94,23 +109,35 @@ class State:
         """The topology written for this stack."""
         return self.folder / "topology.yaml"
 
+    @property
+    def authority(self) -> Authority:
+        """The authority whose certificates a secured stack's servers have."""
+        return Authority(self.folder / "tls")
+
     def password(self, whose: str) -> str:
-        """Return a password; whose it may be is in `PASSWORDS`."""
+        """Return a password; whose it may be is in `PASSWORDS` and `SECURED`."""
         return properties.parse(self.secrets_file.read_text())[f"{whose}_password"]
+
+    def web_login(self, server: str) -> WebLogin:
+        """Return how the REST interface of `registry` or `connect` is spoken to, in the words of `requests`."""
+        if not self.spec.secure:
+            return {"verify": True, "auth": None}
+        return {"verify": str(self.authority.trusted), "auth": (WEB_USER, self.password(f"{server}_api"))}
 
     def make_passwords(self) -> None:
         """Write the passwords, unless they are there."""
         if self.secrets_file.exists():
             return
-        lines = [f"{whose}_password={secrets.token_urlsafe(18)}\n" for whose in PASSWORDS]
+        everybody = (*PASSWORDS, *SECURED) if self.spec.secure else PASSWORDS
+        lines = [f"{whose}_password={secrets.token_urlsafe(18)}\n" for whose in everybody]
         self.write_secret(self.secrets_file, "".join(lines))
 
-    def write_secret(self, path: Path, text: str) -> None:
+    def write_secret(self, path: Path, content: str | bytes) -> None:
         """Write a file that only its owner may read, whole or not at all."""
         making = path.with_name(f"{path.name}.part")
         making.unlink(missing_ok=True)
         making.touch(mode=0o600)
-        making.write_text(text)
+        making.write_bytes(content.encode() if isinstance(content, str) else content)
         making.replace(path)
 
     def remove(self) -> None:

@@ -69,7 +69,7 @@ class Daemon:
     """
 
     def __init__(self, topology: Topology, sink: Sink, *, follows: Follows | None = None) -> None:
-        self._topology = topology
+        topology = self._topology = topology.seen_by(sink)
         self._config = sink
         self._follows = follows
         self._kafka_properties = _resolved(topology.kafka.properties)
@@ -349,6 +349,7 @@ class Daemon:
         topology = self._follows.poll()
         if topology is None:
             return
+        topology = topology.seen_by(self._config)
         log.info("topology reread", shards=len(topology.shards), tables=len(topology.tables))
         self._topology, self._declared = topology, Declared(topology)
         self._watermarks.follow(topology)

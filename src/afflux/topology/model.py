@@ -13,7 +13,7 @@ from afflux.topology.guard import Guard
 from afflux.topology.kinds import KINDS
 from afflux.topology.monitor import Monitor
 from afflux.topology.part import Duration, Name, Part, PropertyText, Time, seconds
-from afflux.topology.sinks import Sink
+from afflux.topology.sinks import PostgresSink, Sink
 
 Compatibility = Literal[
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
@@ -74,6 +74,8 @@ class Connect(Part):
     """Login and TLS: `basic.auth.user.info`, `ssl.ca.location`, `ssl.certificate.location`, `ssl.key.location`."""
     registry_url: str | None = None
     """The registry's address for the converter, where it differs from what `registry.url` gives."""
+    converter: Literal["apicurio", "confluent", "worker"] = "apicurio"
+    """What writes the records as Avro: Apicurio's converter, Confluent's, or what the workers are set to."""
     connectors: Literal["afflux", "given"] = "afflux"
     """Who makes the connectors: `afflux`, or others, such as Strimzi from its resources (`given`)."""
 
@@ -249,10 +251,26 @@ class Topology(Part):
     """How fresh the warehouse shall be, and what is an alert."""
 
     @property
+    def own_sinks(self) -> list[Sink]:
+        """The sinks that `afflux run` writes."""
+        written = {sink.name for sink in self.connect_sinks}
+        return [sink for sink in self.sinks if sink.name not in written]
+
+    @property
+    def connect_sinks(self) -> list[PostgresSink]:
+        """The sinks that Debezium's JDBC sink writes, inside Kafka Connect."""
+        return [sink for sink in self.sinks if isinstance(sink, PostgresSink) and sink.engine == "connect"]
+
+    @property
     def shards(self) -> list[Shard]:
         """The shards, once `load_resolved` has turned a directory query into rows."""
         assert isinstance(self.source.shards, list), "load_resolved() asks the directory"  # noqa: S101 - its promise
         return self.source.shards
+
+    def seen_by(self, sink: Sink) -> "Topology":
+        """Give the topology as a sink's daemon sees it: with its own login to Kafka, where it has one."""
+        kafka = self.kafka.model_copy(update={"properties": self.kafka.properties | sink.kafka})
+        return self.model_copy(update={"kafka": kafka})
 
 
 Json = dict[str, Any]

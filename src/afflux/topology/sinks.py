@@ -86,6 +86,12 @@ class PostgresSink(Part):
     """What the target is."""
     url: str
     """The target, `postgresql://user:${env:NAME}@host:port/database`."""
+    engine: Literal["afflux", "connect"] = "afflux"
+    """What writes it: `afflux run`, or Debezium's JDBC sink inside Kafka Connect."""
+    config: dict[str, str | int | float | bool] = Field({})
+    """With `engine: connect`, any property of the JDBC sink's connectors, passed through over afflux's own."""
+    kafka: dict[str, PropertyText] = Field({})
+    """Over `kafka.properties` for this sink's daemon: a login that may only read its topics."""
     batch: Batching = Batching()
     """When a batch is full."""
     meta: MetaColumns = MetaColumns()
@@ -150,6 +156,8 @@ class DeltaSink(Part):
     """What the target is."""
     path: str
     """The folder, or the address in an object store: `/data/lake`, `s3://bucket/lake`, `abfss://...`, `gs://...`."""
+    kafka: dict[str, PropertyText] = Field({})
+    """Over `kafka.properties` for this sink's daemon: a login that may only read its topics."""
     storage_options: dict[str, PropertyText] = Field({})
     """Of the object store, by delta-rs's names: `aws_access_key_id`, `azure_storage_account_key`, `google_service_account`."""
     batch: LakeBatching = LakeBatching()

@@ -25,6 +25,8 @@ class Part(ABC):
     stop_signals: ClassVar[Sequence[signal.Signals]] = (signal.SIGTERM,)
     after: ClassVar[Sequence[str]] = ()
     """Names of parts that have to answer before this one starts."""
+    before_tls: ClassVar[bytes] = b""
+    """What a client says before TLS begins; the server answers with one byte."""
 
     def __init__(self, name: str, state: State) -> None:
         self.name = name
@@ -46,6 +48,19 @@ class Part(ABC):
     def folder(self) -> Path:
         """The part's own files."""
         return self.state.folder / self.name
+
+    @property
+    def scheme(self) -> str:
+        """How its REST interface is spoken to, where it has one."""
+        return "https" if self.state.spec.secure else "http"
+
+    def take_certificate(self) -> bool:
+        """Have the running server take up the certificate that lies there anew.
+
+        Returns:
+            Whether it will by itself; it has to be started again otherwise.
+        """
+        return False
 
     @abstractmethod
     def prepare(self) -> None:

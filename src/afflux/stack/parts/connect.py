@@ -17,8 +17,17 @@ from afflux.stack.parts.kafka import LARGEST_MESSAGE
 from afflux.stack.plugin import plugin_jar
 from afflux.stack.ports import HOST
 from afflux.stack.process import Launch
+from afflux.stack.secure.users import CONNECT, MECHANISM, PASSWORDS
+from afflux.stack.state import WEB_USER
 
 GROUP = "afflux-connect"
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+JAAS = """\
+KafkaConnect {{
+  org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file="{logins}";
+}};
+"""
+"""Whom a secured worker's REST interface lets in."""
 
 
 class Connect(Part):
@@ -29,16 +38,27 @@ class Connect(Part):
     @property
     def url(self) -> str:
         """Where its REST API is."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self.scheme}://{HOST}:{self.port}"
 
     def prepare(self) -> None:
         """Write the worker's configuration."""
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "connect.properties").write_text(java.properties(self._settings()))
+        settings = self._settings()
+        if self.state.spec.secure:
+            self.state.authority.ensure(self.name)
+            login = f"{WEB_USER}={self.state.password('connect_api')}\n"
+            self.state.write_secret(self.folder / "logins.properties", login)
+            (self.folder / "jaas.conf").write_text(JAAS.format(logins=self.folder / "logins.properties"))
+            keystore = self.state.authority.keystore(self.name, self.state.password("connect_api"))
+            self.state.write_secret(self.folder / "keystore.p12", keystore)
+            settings |= self._security()
+        (self.folder / "connect.properties").write_text(java.properties(settings))
 
     def launch(self) -> Launch:
         """Return the worker's command. Its environment is the user's, for `${env:...}` in connector configs."""
         options = ["-Xms128m", java.logging_option(self.folder)]
+        if self.state.spec.secure:
+            options.append(f"-Djava.security.auth.login.config={self.folder / 'jaas.conf'}")
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         run = ["-cp", java.class_path(load_lock(), "connect"), main, str(self.folder / "connect.properties")]
         return Launch(java.command("512m", options, run), dict(os.environ) | java.UTF8, self.folder)
@@ -47,7 +67,7 @@ class Connect(Part):
         """Ask for its health, which is good once it is a member of its group, and for the connectors."""
         for path in ("health", "connectors"):
             try:
-                answer = requests.get(f"{self.url}/{path}", timeout=10)
+                answer = requests.get(f"{self.url}/{path}", timeout=10, **self.state.web_login("connect"))
             except requests.RequestException as error:
                 raise NotReady(f"/{path} does not answer yet") from error
             if answer.status_code != requests.codes.ok:
@@ -57,7 +77,7 @@ class Connect(Part):
         ports = self.state.spec.ports
         converter = {
             "": "io.apicurio.registry.utils.converter.AvroConverter",
-            ".apicurio.registry.url": f"http://{HOST}:{ports['registry']}/apis/registry/v2",
+            ".apicurio.registry.url": f"{self.scheme}://{HOST}:{ports['registry']}/apis/registry/v2",
             ".apicurio.registry.as-confluent": "true",
             ".apicurio.registry.use-id": "contentId",
             ".apicurio.registry.headers.enabled": "false",
@@ -66,9 +86,10 @@ class Connect(Part):
         return {
             "bootstrap.servers": f"{HOST}:{ports['kafka']}",
             "group.id": GROUP,
-            "listeners": f"http://{HOST}:{self.port}",
+            "listeners": self.url,
             "rest.advertised.host.name": HOST,
             "rest.advertised.port": self.port,
+            "rest.advertised.listener": self.scheme,
             "plugin.path": str(self.state.folder / "plugins"),
             "plugin.discovery": "service_load",
             **{f"key.converter{key}": value for key, value in converter.items()},
@@ -90,6 +111,34 @@ class Connect(Part):
             "status.storage.topic": "connect-status",
             "status.storage.replication.factor": 1,
             "status.storage.partitions": 2,
+        }
+
+    def _security(self) -> dict[str, str | int]:
+        """TLS and a login on its own interface, and for all that it does itself in Kafka.
+
+        Passwords are references into the secrets, which the worker resolves in its own configuration, too.
+        """
+        certificates = self.state.authority
+        secret = f"${{file:{self.state.secrets_file}:{PASSWORDS[CONNECT]}_password}}"
+        kafka = {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": MECHANISM,
+            "sasl.jaas.config": f'{SCRAM} required username="{CONNECT}" password="{secret}";',
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(certificates.trusted),
+        }
+        return {
+            **{
+                f"{client}{key}": value
+                for client in ("", "producer.", "consumer.", "admin.")
+                for key, value in kafka.items()
+            },
+            "listeners.https.ssl.keystore.type": "PKCS12",
+            "listeners.https.ssl.keystore.location": str(self.folder / "keystore.p12"),
+            "listeners.https.ssl.keystore.password": f"${{file:{self.state.secrets_file}:connect_api_password}}",
+            "listeners.https.ssl.truststore.type": "PKCS12",
+            "listeners.https.ssl.truststore.location": str(certificates.java_trusted),
+            "rest.extension.classes": "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension",
         }
 
 

@@ -5,7 +5,12 @@ import shutil
 import subprocess
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library re-exports without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
 
 from afflux.errors import StackError
 from afflux.stack import java
@@ -13,9 +18,13 @@ from afflux.stack.bundles import load_lock
 from afflux.stack.parts.base import NotReady, Part
 from afflux.stack.ports import HOST, is_free
 from afflux.stack.process import Launch
+from afflux.stack.secure.users import MECHANISM, PASSWORDS, make_users
 
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; a row with large columns, and its old version, are one message."""
+
+_LISTENERS = ("CLIENTS", "INTERNAL", "CONTROLLER")
+"""Those of a secured broker."""
 
 
 class Kafka(Part):
@@ -23,14 +32,19 @@ class Kafka(Part):
 
     @property
     def ports(self) -> list[str]:
-        """The broker's listener, and its controller's."""
-        return [self.name, f"{self.name}-controller"]
+        """The broker's listener, its controller's, and on a secured stack the one that it speaks to itself by."""
+        internal = [f"{self.name}-internal"] if self.state.spec.secure else []
+        return [self.name, f"{self.name}-controller", *internal]
 
     def prepare(self) -> None:
         """Write the configuration, and format the log folder if there is none."""
         self.folder.mkdir(exist_ok=True)
         config = self.folder / "server.properties"
-        config.write_text(java.properties(self._settings()))
+        settings = self._settings()
+        if self.state.spec.secure:
+            self.state.authority.ensure(self.name)
+            settings |= self._security()
+        config.write_text(java.properties(settings))
         data = self.folder / "data"
         if (data / "bootstrap.checkpoint").exists() and (data / "meta.properties").exists():
             return
@@ -56,8 +70,10 @@ class Kafka(Part):
         """Ask the broker for its topics and for itself."""
         if is_free(self.port):  # a client that finds no broker says so on standard error, whatever it is told
             raise NotReady("it does not listen yet")
-        client = AdminClient({"bootstrap.servers": f"{HOST}:{self.port}", "log_level": 0})
+        client = self.admin()
         try:
+            if self.state.spec.secure:
+                make_users(client, {user: self.state.password(whose) for user, whose in PASSWORDS.items()}, 10)
             if not client.list_topics(timeout=5).brokers:
                 raise NotReady("the broker does not know itself yet")
         except KafkaException as error:
@@ -65,6 +81,56 @@ class Kafka(Part):
         finally:
             with contextlib.suppress(KafkaException):
                 client.poll(0)
+
+    def admin(self) -> AdminClient:
+        """Return a client that may do anything; on a secured stack it shows the broker's own certificate."""
+        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": f"{HOST}:{self.port}", "log_level": 0}
+        if self.state.spec.secure:
+            certificates = self.state.authority
+            settings |= {
+                "bootstrap.servers": f"{HOST}:{self.state.spec.ports[f'{self.name}-internal']}",
+                "security.protocol": "SSL",
+                "ssl.ca.location": str(certificates.trusted),
+                "ssl.certificate.location": str(certificates.certificate(self.name)),
+                "ssl.key.location": str(certificates.key(self.name)),
+            }
+        return AdminClient(settings)
+
+    def take_certificate(self) -> bool:
+        """Tell the broker to look at its files again: any change of its settings makes it, one to the same value, too."""
+        broker = ConfigResource(ConfigResource.Type.BROKER, "1")
+        for listener in _LISTENERS:
+            name = f"listener.name.{listener.lower()}.ssl.keystore.location"
+            value = str(self.state.authority.both(self.name))
+            broker.add_incremental_config(ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET))
+        for done in self.admin().incremental_alter_configs([broker], request_timeout=10).values():
+            done.result()
+        return True
+
+    def _security(self) -> dict[str, str | int]:
+        """Clients come with SCRAM; the broker comes to itself, and to its controller, with its own certificate."""
+        certificates, ports = self.state.authority, self.state.spec.ports
+        controller, internal = ports[f"{self.name}-controller"], ports[f"{self.name}-internal"]
+        clients = f"CLIENTS://{HOST}:{self.port},INTERNAL://{HOST}:{internal}"
+        return {
+            "listeners": f"{clients},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": clients,
+            "inter.broker.listener.name": "INTERNAL",
+            "listener.security.protocol.map": "CLIENTS:SASL_SSL,INTERNAL:SSL,CONTROLLER:SSL",
+            "listener.name.internal.ssl.client.auth": "required",
+            "listener.name.controller.ssl.client.auth": "required",
+            "listener.name.clients.sasl.enabled.mechanisms": MECHANISM,
+            f"listener.name.clients.{MECHANISM.lower()}.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(certificates.both(self.name)),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(certificates.trusted),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": f"User:CN={self.name}",
+        }
 
     def _settings(self) -> dict[str, str | int]:
         controller = self.state.spec.ports[f"{self.name}-controller"]

@@ -3,18 +3,20 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlencode
 
 import psutil
 import psycopg
 from psycopg import sql
 
 from afflux.errors import StackError
-from afflux.stack.account import Account, postgres_account, postgres_folder, postgres_programs
+from afflux.stack.account import Account, postgres_account, postgres_folder, postgres_programs, tls_programs
 from afflux.stack.parts.base import NotReady, Part
 from afflux.stack.ports import HOST
 from afflux.stack.process import Launch, has_ended
@@ -31,12 +33,19 @@ COMMON: dict[str, str] = {
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 
+_TLS_ALONE = """\
+hostssl all all all scram-sha-256
+hostssl replication all all scram-sha-256
+"""
+"""The `pg_hba.conf` of a secured stack: nobody comes in without TLS and a password."""
+
 
 class Postgres(Part):
     """A PostgreSQL server with one database and the role that owns it."""
 
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
     stop_signals: ClassVar[Sequence[signal.Signals]] = (signal.SIGINT, signal.SIGQUIT)
+    before_tls: ClassVar[bytes] = struct.pack("!ii", 8, 80877103)  # SSLRequest, of its frontend/backend protocol
     database: str
     owner: str
     """The role that owns the database."""
@@ -47,7 +56,15 @@ class Postgres(Part):
     def url(self, user: str, whose: str | None = None) -> str:
         """Return the database's address with a user and, if it is said whose it is, the password."""
         password = "" if whose is None else f":{self.state.password(whose)}"
-        return f"postgresql://{user}{password}@{HOST}:{self.port}/{self.database}"
+        trust = f"?{urlencode(self.trust, safe='/')}" if self.trust else ""
+        return f"postgresql://{user}{password}@{HOST}:{self.port}/{self.database}{trust}"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """Return what a client needs to trust a secured stack's server, in libpq's words."""
+        if not self.state.spec.secure:
+            return {}
+        return {"sslmode": "verify-full", "sslrootcert": str(self.state.authority.trusted)}
 
     def logins(self) -> dict[str, str]:
         """Return who can log in -> whose password in the secrets it is."""
@@ -60,6 +77,11 @@ class Postgres(Part):
         if not data.exists():
             self._initdb(data, account)
         settings = COMMON | {"port": str(self.port)} | self.settings
+        if self.state.spec.secure:
+            self.state.authority.ensure(self.name)
+            self._place_certificate()
+            settings |= {"ssl": "on", "ssl_min_protocol_version": "TLSv1.2", "password_encryption": "scram-sha-256"}
+            (data / "pg_hba.conf").write_text(_TLS_ALONE)
         (data / "postgresql.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
         _settle_pid_file(data)
 
@@ -67,7 +89,7 @@ class Postgres(Part):
         """Return the command of the server itself, without pg_ctl between."""
         account = postgres_account()
         home = self._home(account)
-        programs = postgres_programs(self.state.spec.postgres, home, account)
+        programs = self._programs(home, account)
         data = home / self.name
         return Launch([str(programs / "postgres"), "-D", str(data)], _environment(), data, account)
 
@@ -80,6 +102,27 @@ class Postgres(Part):
                 connection.execute("select 1")
         except psycopg.OperationalError as error:
             raise NotReady(str(error).strip().splitlines()[-1]) from error
+
+    def take_certificate(self) -> bool:
+        """Give the server its new certificate; it reads it on SIGHUP, and sessions that are open stay."""
+        self._place_certificate()
+        return self.process.send(signal.SIGHUP)
+
+    def _place_certificate(self) -> None:
+        """Copy key and certificate to where the server looks for them, as its account's own."""
+        account = postgres_account()
+        data, certificates = self._home(account) / self.name, self.state.authority
+        for source, name in (
+            (certificates.key(self.name), "server.key"),
+            (certificates.certificate(self.name), "server.crt"),
+        ):
+            making = data / f"{name}.part"
+            making.unlink(missing_ok=True)
+            making.touch(mode=0o600)
+            making.write_bytes(source.read_bytes())
+            if account:
+                os.chown(making, account.uid, account.gid)
+            making.replace(data / name)
 
     def grant(self, admin: psycopg.Connection) -> None:
         """Make the owner and the database, if they are not there.
@@ -113,13 +156,20 @@ class Postgres(Part):
             dbname=database,
             connect_timeout=5,
             autocommit=True,
+            sslmode=self.trust.get("sslmode"),
+            sslrootcert=self.trust.get("sslrootcert"),
         )
 
     def _home(self, account: Account | None) -> Path:
         return self.state.spec.postgres_folder or postgres_folder(self.state.folder, account)
 
+    def _programs(self, home: Path, account: Account | None) -> Path:
+        if self.state.spec.secure:
+            return tls_programs(home, account)
+        return postgres_programs(self.state.spec.postgres, home, account)
+
     def _initdb(self, data: Path, account: Account | None) -> None:
-        programs = postgres_programs(self.state.spec.postgres, data.parent, account)
+        programs = self._programs(data.parent, account)
         making = Path(tempfile.mkdtemp(prefix=f"{self.name}.part-", dir=data.parent))
         password = making / "password"
         password.touch(mode=0o600)
@@ -167,13 +217,15 @@ class Shard(Postgres):
         """Make the owner of the application's tables, and `cdc`, which replicates and publishes them.
 
         A publication takes a table only from its owner, so `cdc` inherits the owner's rights (without becoming it).
+        On a secured stack it does not: what it may there is what `afflux grants` says, for the tables that there are.
         The owner may end sessions, drop slots and make roles and databases, as an operator does; it is no superuser.
         """
         super().grant(admin)
-        self.role(admin, "cdc", "cdc", "login replication")
+        self.role(admin, "cdc", "cdc", "login" if self.state.spec.secure else "login replication")
         admin.execute("alter role app createrole createdb replication")
         admin.execute("grant pg_monitor, pg_signal_backend, pg_checkpoint to app")
-        admin.execute("grant app to cdc with inherit true, set false")
+        if not self.state.spec.secure:
+            admin.execute("grant app to cdc with inherit true, set false")
 
     def answer(self) -> None:
         """Let the role that Debezium uses ask for a row, too."""
@@ -189,6 +241,17 @@ class Warehouse(Postgres):
     owner = "afflux"
     owner_password = "warehouse"  # noqa: S105 - whose, not what
     settings: ClassVar[dict[str, str]] = {"shared_buffers": "128MB", "work_mem": "16MB", "max_wal_size": "2GB"}
+
+    def logins(self) -> dict[str, str]:
+        """Return who can log in; on a secured stack the sink's role, too."""
+        return super().logins() | ({"sink": "sink"} if self.state.spec.secure else {})
+
+    def grant(self, admin: psycopg.Connection) -> None:
+        """Make the owner; on a secured stack, too, the role that the sink comes as: what it may `afflux grants` says."""
+        super().grant(admin)
+        if self.state.spec.secure:
+            self.role(admin, "sink", "sink", "login")
+            admin.execute("grant sink to afflux")
 
 
 class RegistryStorage(Postgres):

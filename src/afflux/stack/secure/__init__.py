@@ -1,0 +1,1 @@
+"""What makes a stack secure: certificates, logins of Kafka with their rights, and how clients use both."""
