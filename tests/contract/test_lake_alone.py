@@ -449,6 +449,14 @@ def test_small_files_are_put_together_and_whoever_reads_an_older_version_goes_on
     assert content(lake, "id") == [(n,) for n in range(12)]
 
 
+def test_files_are_left_as_they_are_where_another_program_sees_to_them(lake: DeltaTarget) -> None:
+    sink = kept(lake, small_files=2, optimize=False).sink()
+    sink.claim([ZERO])
+    for n in range(11):
+        sink.apply(batch(n, changes(lake, [("shard0", n, False, n, str(n))])))
+    assert len(table_of(lake).file_uris()) == 11
+
+
 def test_replaced_files_and_what_killed_writers_left_are_removed_after_the_retention(lake: DeltaTarget) -> None:
     sink = kept(lake, retention="1s").sink()
     sink.claim([ZERO])
