@@ -23,5 +23,5 @@ def migrate(
     """
     logs.configure("warning")
     declared = load(topology)
-    for name in bring(declared, [choose_sink(declared, sink)] if sink else declared.sinks):
+    for name in bring(declared, [choose_sink(declared, sink)] if sink else declared.own_sinks):
         say(f"{name}: its state has this version's layout")

@@ -25,12 +25,23 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
-def choose_sink(topology: Topology, name: str) -> Sink:
+def choose_sink(topology: Topology, name: str, *, of_any_engine: bool = False) -> Sink:
     """Give the sink that is meant.
+
+    Args:
+        topology: as loaded.
+        name: its name; empty where there is one alone.
+        of_any_engine: whether it may be one that Kafka Connect writes.
 
     Raises:
         UsageError: there is none of that name, or several and no name.
     """
+    inside = [sink.name for sink in topology.connect_sinks]
+    if not of_any_engine and inside and (not name or name in inside):
+        raise UsageError(
+            f"sink {name or inside[0]!r} has engine: connect: Kafka Connect writes it, and afflux keeps nothing there",
+            hint="`connectors status` tells how it does; docs/layouts.md says what it does not have.",
+        )
     named = {sink.name: sink for sink in topology.sinks}
     if not name and len(named) == 1:
         return topology.sinks[0]

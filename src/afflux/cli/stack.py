@@ -56,6 +56,12 @@ def up(
             "--secure", help="TLS and a login everywhere, Kafka with ACLs; of a new stack, which stays what it is."
         ),
     ] = False,
+    jdbc_sink: Annotated[
+        bool,
+        typer.Option(
+            "--jdbc-sink", help="Give Connect Debezium's JDBC sink, too (58 MB), for sinks with engine: connect."
+        ),
+    ] = False,
     kafka_port: Annotated[int | None, _port("The broker's port.")] = None,
     registry_port: Annotated[int | None, _port("The registry's port.")] = None,
     connect_port: Annotated[int | None, _port("The first Connect worker's port; the others' follow.")] = None,
@@ -80,6 +86,7 @@ def up(
             ports=ports,
             postgres=postgres,
             secure=secure,
+            jdbc_sink=jdbc_sink,
             report=progress.phase,
             progress=progress.fetched,
         )

@@ -157,6 +157,32 @@ class NoteTables(_Action):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetSink(_Action):
+    """Make the connector that writes a shard's rows, or give it another config."""
+
+    kind: ClassVar[str] = "set sink"
+    name: str
+    old: Mapping[str, str] | None
+    new: Mapping[str, str]
+
+    def changes(self) -> list[Change]:
+        """Return the properties that change."""
+        return difference(self.old or {}, self.new)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartSink(_Action):
+    """Restart what failed of a connector that writes a shard's rows."""
+
+    kind: ClassVar[str] = "restart sink"
+    name: str
+
+    def changes(self) -> list[Change]:
+        """Return its state."""
+        return [Change("state", "FAILED", "RUNNING")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartConnector(_Action):
     """Start a connector that was made and never started."""
 
@@ -229,6 +255,8 @@ Action = (
     | CreateConnector
     | SetConnector
     | NoteTables
+    | SetSink
+    | RestartSink
     | StartConnector
     | RestartConnector
     | DropSlot

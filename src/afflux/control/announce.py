@@ -49,7 +49,7 @@ def announce(
         )
         for topic, table in topics.items()
     ]
-    for sink in topology.sinks:
+    for sink in topology.own_sinks:
         group = consumer_group(topology, sink)
         target = make_sink(sink, topology.name, group)
         try:

@@ -113,7 +113,7 @@ class Run:
         shared = self._in_order(plan.of(""))
         if not all(outcome.done for outcome in shared):
             return [*shared, *_skipped((a for a in plan.actions if a.shard), "what all shards share was not done")]
-        gone = self._in_order([action for action in plan.actions if isinstance(action, RemoveConnector)])
+        gone = self._in_order([a for a in plan.actions if isinstance(a, RemoveConnector) and a.shard not in plan.clear])
         shards = [shard for shard in self.topology.shards if shard.name in plan.clear]
         rolled = [shard for shard in shards if any(map(_restarts, plan.of(shard.name)))]
         try:

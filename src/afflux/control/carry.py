@@ -15,9 +15,11 @@ from afflux.control.actions import (
     NoteTables,
     RemoveConnector,
     RestartConnector,
+    RestartSink,
     SetCompatibility,
     SetConnector,
     SetPublication,
+    SetSink,
     SetTopic,
     StartConnector,
 )
@@ -59,6 +61,10 @@ def carry_out(topology: Topology, to: Servers, action: Action) -> None:  # noqa:
             to.signals.note(prefix, connector=name, config=noted)
         case StartConnector(name=name):
             to.connect.change_state(name, "resume")
+        case SetSink(name=name, new=config):
+            to.connect.put_config(name, dict(config))
+        case RestartSink(name=name):
+            to.connect.restart(name)
         case RestartConnector(name=name, whole=whole):
             to.connect.restart(name, only_failed=not whole)
         case DropSlot():

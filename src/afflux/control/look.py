@@ -13,11 +13,12 @@ from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
 from afflux.control.observe import WORKERS, away, unfinished
 from afflux.control.scans import Copying, Scan
-from afflux.control.status import Seen, ShardStatus, judge
+from afflux.control.sink_plan import unwell
+from afflux.control.status import Seen, ShardStatus, Verdict, judge
 from afflux.control.world import Problem
 from afflux.errors import ConnectError, KafkaError, RegistryError, ServerError
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import shard_names, signal_topic
+from afflux.topology.names import shard_names, signal_topic, sink_connector
 
 log = structlog.get_logger()
 
@@ -40,8 +41,9 @@ def status(topology: Topology, *, only: Collection[str] | None = None) -> list[S
 
         def one(shard: Shard) -> ShardStatus:
             name = shard_names(topology, shard).connector
-            known = connectors if isinstance(connectors, Problem) else connectors.get(name)
-            return look(topology, shard, to.connect, known)
+            if isinstance(connectors, Problem):
+                return look(topology, shard, to.connect, connectors)
+            return with_sinks(topology, shard, look(topology, shard, to.connect, connectors.get(name)), connectors)
 
         found = list(pool.map(one, shards))
         going_on = copying.result()
@@ -72,6 +74,26 @@ def look(topology: Topology, shard: Shard, connect: Connect, connector: Connecto
     except ServerError as error:
         seen = Seen(connector, problem=away(at, error))
     return judge(shard.name, (names.connector, names.slot, names.publication), seen)
+
+
+def with_sinks(
+    topology: Topology, shard: Shard, found: ShardStatus, connectors: Mapping[str, Connector]
+) -> ShardStatus:
+    """Say of a stream that is in order itself whether its rows are written, by sinks inside Kafka Connect."""
+    wanted = [sink_connector(topology, shard, sink) for sink in topology.connect_sinks]
+    if not found.good or not wanted:
+        return found
+    if missing := [name for name in wanted if name not in connectors and found.tables]:
+        return dataclasses.replace(
+            found,
+            verdict=Verdict.MISSING,
+            detail=f"there is no connector {missing[0]}, which writes its rows",
+            hint="`connectors apply` makes it.",
+        )
+    if reason := unwell([connectors[name] for name in wanted if name in connectors]):
+        hint = "Mend the cause; `connectors apply` restarts what failed."
+        return dataclasses.replace(found, verdict=Verdict.FAILED, detail=reason, hint=hint)
+    return found
 
 
 def _copying(topology: Topology, to: Servers) -> dict[str, list[str]]:

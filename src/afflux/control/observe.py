@@ -10,11 +10,13 @@ from afflux.clients.postgres import Login, Session, session
 from afflux.clients.registry import Registry
 from afflux.clients.servers import Servers, login
 from afflux.clients.signals import Ledger
+from afflux.control.converters import needed
 from afflux.control.copies import COPIES, latest
 from afflux.control.desired import desired, shared_topics, subjects
 from afflux.control.partitions import ATTACHED
 from afflux.control.scans import Copying, hear_all
 from afflux.control.settings import PLUGIN, TOPOLOGY_MARK, check_settings
+from afflux.control.sink_settings import SINK_CLASS
 from afflux.control.targets import targets
 from afflux.control.world import Problem, ShardWorld, World
 from afflux.errors import ConnectError, ServerError
@@ -28,10 +30,10 @@ LEAVING_SECONDS = 15.0
 LEAVING_LOOK_SECONDS = 0.2
 READER = "Debezium Streaming"
 """What Debezium calls the session that reads a slot."""
-NEEDED = {
+_DEBEZIUM = {
     "io.debezium.connector.postgresql.PostgresConnector": "the Debezium PostgreSQL connector",
-    "io.apicurio.registry.utils.converter.AvroConverter": "Apicurio's Avro converter",
 }
+_JDBC = {SINK_CLASS: "the Debezium JDBC sink, which engine: connect rests on"}
 
 
 def observe(topology: Topology, to: Servers, *, only: Collection[str] | None = None) -> World:
@@ -53,7 +55,7 @@ def observe(topology: Topology, to: Servers, *, only: Collection[str] | None = N
         targeted = pool.submit(targets, topology)
         known = pool.submit(to.connect.connectors)
         installed = plugins.result()
-        _require(to.connect, installed)
+        _require(to.connect, installed, required(topology))
         before = known.result()
         asked = {shard.name: pool.submit(_shard, topology, to, shard, before) for shard in meant}
         shards = {name: answer.result() for name, answer in asked.items()}
@@ -155,8 +157,13 @@ def _let_go(source: Session, slot: Slot, connect: Connect, name: str, others: Co
     return seen
 
 
-def _require(connect: Connect, installed: Iterable[str]) -> None:
-    missing = [name for kind, name in NEEDED.items() if kind not in set(installed)]
+def required(topology: Topology) -> dict[str, str]:
+    """Return the classes that Connect must have for a topology's connectors -> what they are, in words."""
+    return _DEBEZIUM | needed(topology.connect.converter) | (_JDBC if topology.connect_sinks else {})
+
+
+def _require(connect: Connect, installed: Collection[str], classes: Mapping[str, str]) -> None:
+    missing = [name for kind, name in classes.items() if kind not in installed]
     if missing:
         raise ConnectError(
             f"Kafka Connect at {connect.url} lacks {' and '.join(missing)}",

@@ -1,6 +1,6 @@
 """Take away what was made for shards, those too that the topology does not name any more."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,8 @@ from afflux.control.choose import choose
 from afflux.control.follow import Progress
 from afflux.control.observe import WORKERS
 from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
+from afflux.control.sink_plan import of_shard
+from afflux.control.sink_settings import SINK_MARK
 from afflux.control.stopping import must_stop
 from afflux.errors import ServerError, SourceError, UsageError
 from afflux.topology.model import Topology
@@ -51,6 +53,8 @@ class _Target:
     exists: bool
     slot: str
     publication: str
+    sinks: tuple[str, ...]
+    """The connectors that write its rows, of sinks inside Kafka Connect."""
     login: Callable[[], Login]
 
 
@@ -106,12 +110,18 @@ def _targets(topology: Topology, connect: Connect, shards: Collection[str] | Non
         names = shard_names(topology, shard)
         own = _is_own(connectors.get(names.connector), topology)
         found[shard.name] = _Target(
-            shard.name, names.connector, own, names.slot, names.publication, partial(login, topology, shard)
+            shard.name,
+            names.connector,
+            own,
+            names.slot,
+            names.publication,
+            _sinks(topology, shard.name, connectors),
+            partial(login, topology, shard),
         )
     for connector in connectors.values():
         shard_name = connector.config.get(SHARD_MARK, "")
-        if _is_own(connector, topology) and shard_name not in found:
-            found[shard_name] = _stray(shard_name, connector)
+        if _is_own(connector, topology) and shard_name not in found and SINK_MARK not in connector.config:
+            found[shard_name] = _stray(shard_name, connector, _sinks(topology, shard_name, connectors))
     return [found[name] for name in (found if shards is None else choose(shards, found))]
 
 
@@ -119,7 +129,11 @@ def _is_own(connector: Connector | None, topology: Topology) -> bool:
     return connector is not None and connector.config.get(TOPOLOGY_MARK) == topology.name
 
 
-def _stray(shard: str, connector: Connector) -> _Target:
+def _sinks(topology: Topology, shard: str, connectors: Mapping[str, Connector]) -> tuple[str, ...]:
+    return tuple(each.name for each in of_shard(topology, shard, connectors))
+
+
+def _stray(shard: str, connector: Connector, sinks: tuple[str, ...]) -> _Target:
     """What the connector's own config says of a shard that the topology does not name."""
     config = connector.config
 
@@ -136,7 +150,7 @@ def _stray(shard: str, connector: Connector) -> _Target:
             },
         )
 
-    return _Target(shard, connector.name, True, config["slot.name"], config["publication.name"], log_in)
+    return _Target(shard, connector.name, True, config["slot.name"], config["publication.name"], sinks, log_in)
 
 
 def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -> Removal:
@@ -149,7 +163,17 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
             removed.append(what)
             tell(target.shard, f"removed: {what}")
 
+    def take_away(connector: str) -> None:
+        if extent.offsets:
+            connect.delete_offsets(connector)
+            done(f"offsets of {connector}")
+        connect.delete(connector)
+        done(f"connector {connector}")
+
     try:
+        for sink in target.sinks:
+            must_stop(connect, sink)
+            take_away(sink)
         if target.exists:
             # Stopped first, so that nobody reads the slot any more when this returns.
             must_stop(connect, target.connector)
@@ -157,11 +181,7 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
         if extent.slot or extent.publication:
             _from_shard(target, extent, done, tell)
         if target.exists:
-            if extent.offsets:
-                connect.delete_offsets(target.connector)
-                done(f"offsets of {target.connector}")
-            connect.delete(target.connector)
-            done(f"connector {target.connector}")
+            take_away(target.connector)
     except ServerError as error:
         tell(target.shard, error.message)
         return Removal(target.shard, tuple(removed), _kept(target, gone), error.message, error.hint)

@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
-from urllib.parse import urlsplit, urlunsplit
 
 from afflux.assets import asset
 from afflux.clients.catalog import Relation
+from afflux.control.converters import converting, registry_url
 from afflux.control.identities import given_key
 from afflux.control.renaming import renames
 from afflux.control.security import java_security
@@ -38,6 +38,18 @@ EXACT = {
     "transforms.afflux.type": PLUGIN,
 }
 """What a connector needs to use the plugin."""
+STOCK = {
+    "transforms": "afflux",
+    "transforms.afflux.type": PLUGIN,
+}
+"""What of the plugin others than afflux's own sink can read: NULLs in the place of columns' defaults."""
+RESELECT = {
+    "post.processors": "reselector",
+    "reselector.type": "io.debezium.processors.reselect.ReselectColumnsPostProcessor",
+    "reselector.reselect.unavailable.values": "true",
+    "reselector.reselect.null.values": "false",
+}
+"""What reads unchanged large values again at the shard, for a sink that would write Debezium's placeholder."""
 
 KEY_COLUMNS = "message.key.columns"
 """The property that tells Debezium the keys of tables."""
@@ -99,7 +111,15 @@ _OWN = {
     TOPOLOGY_MARK: "afflux knows its connectors by it",
     SHARD_MARK: "afflux knows its connectors by it",
 }
-_OWN_ENDINGS = (".converter", ".as-confluent", ".use-id", ".headers.enabled", ".auto-register")
+_OWN_ENDINGS = (
+    ".converter",
+    ".as-confluent",
+    ".use-id",
+    ".headers.enabled",
+    ".auto-register",
+    ".auto.register.schemas",
+    ".subject.name.strategy",
+)
 
 
 def check_settings(topology: Topology) -> None:
@@ -119,7 +139,7 @@ def check_settings(topology: Topology) -> None:
         if key.startswith(("key.converter", "value.converter")) and key.endswith(_OWN_ENDINGS):
             raise UsageError(
                 f"source.config can't set {key}: the sink reads the form that afflux sets",
-                hint="Remove it from the topology.",
+                hint="Remove it from the topology; connect.converter chooses between converters.",
             )
 
 
@@ -158,12 +178,13 @@ def connector_config(topology: Topology, shard: Shard, tables: Collection[Relati
         "signal_topic": signal_topic(topology),
         "notification_topic": notification_topic(topology),
         "bootstrap_servers": topology.kafka.bootstrap_servers,
-        "registry_url": converter_registry_url(topology),
+        "registry_url": registry_url(topology),
         "max_request_size": room,
         "buffer_memory": max(LEAST_BUFFER, room),
         "exactly_once": "required" if any(_is_doubled(topology, table) for table in tables) else "requested",
     }
-    config = {key: value.format(**fields) for key, value in _template(KINDS[topology.source.kind]).items()}
+    whole = template(KINDS[topology.source.kind]) | converting(topology.connect.converter)
+    config = {key: value.format(**fields) for key, value in whole.items()}
     consumer = {key for key in topology.source.config if key.startswith("signal.consumer.")}
     if not consumer:
         config |= {f"signal.consumer.{k}": v for k, v in java_security(topology.kafka.properties).items()}
@@ -175,13 +196,16 @@ def connector_config(topology: Topology, shard: Shard, tables: Collection[Relati
         **topic_settings(topology),
     }
     config |= {f"topic.creation.default.{key}": value for key, value in made.items()}
-    config |= {key: _text(value) for key, value in topology.source.config.items()}
+    config |= {key: text(value) for key, value in topology.source.config.items()}
     if given := key_columns(topology, tables):
         theirs = config.get(KEY_COLUMNS, "")
         config[KEY_COLUMNS] = f"{given};{theirs}" if theirs else given
+    if topology.connect_sinks:
+        config = RESELECT | config
     if exact:
         theirs = config.get("transforms", "")
-        config |= EXACT | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
+        used = STOCK if topology.connect_sinks else EXACT
+        config |= used | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
     return config
 
 
@@ -219,21 +243,6 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"(?:\\.|[^\\,])+", text, re.DOTALL))
 
 
-def converter_registry_url(topology: Topology) -> str:
-    """Return the address at which the connectors' converter finds the registry."""
-    if topology.connect.registry_url:
-        return topology.connect.registry_url
-    parts = urlsplit(topology.registry.url)
-    base, found, _ = parts.path.partition("/apis/ccompat")
-    if not found:
-        raise UsageError(
-            f"registry.url {topology.registry.url} does not tell where the connectors' converter finds the registry",
-            hint="Set connect.registry_url, such as http://registry:8080/apis/registry/v2.",
-        )
-    netloc = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, netloc, f"{base}/apis/registry/v2", "", ""))
-
-
 def milliseconds(duration: str) -> int:
     """Return the milliseconds of a duration such as `7d`, `12h`, `30m`, `45s`; -1 for `forever`.
 
@@ -250,11 +259,13 @@ def milliseconds(duration: str) -> int:
     return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
 
 
-def _text(value: str | float | bool) -> str:
+def text(value: str | float | bool) -> str:
+    """Write a property's value as Kafka Connect reads it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @cache
-def _template(file: str) -> dict[str, str]:
+def template(file: str) -> dict[str, str]:
+    """Read a template of `connectors/`: property -> value with `{fields}`."""
     loaded: dict[str, str] = json.loads(asset("connectors", file).read_text())
     return loaded

@@ -13,6 +13,7 @@ from afflux.control.checks import problems
 from afflux.control.desired import TABLES, Desired, desired, subjects
 from afflux.control.neighbours import conflicts, finished
 from afflux.control.settings import include_list, listed
+from afflux.control.sink_plan import sink_steps
 from afflux.control.standing import lost
 from afflux.control.stream_plan import anew, stream
 from afflux.control.topic_plan import topic_steps
@@ -103,6 +104,7 @@ def shard_steps(case: Case) -> Iterator[Step]:
         yield from stream(
             case.topology, case.shard, case.seen, wanted, found=case.found, world=case.world, loses=bool(leaving)
         )
+    yield from sink_steps(case.topology, case.shard, wanted, case.world)
     if given.are_given(case.topology):
         yield from given.said(case.topology, wanted, case.world)
 

@@ -14,7 +14,7 @@ from afflux.control.settings import TOPOLOGY_MARK
 from afflux.control.status import failed
 from afflux.errors import ConnectError
 from afflux.topology.model import Topology
-from afflux.topology.names import shard_names
+from afflux.topology.names import shard_names, sink_connector
 
 WAIT_SECONDS = 30.0
 """How long a connector may take to come to a state."""
@@ -101,9 +101,17 @@ def change_states(
         except ConnectError as error:
             return Changed(shard, name, _state(found), error=error.message, hint=error.hint)
 
-    meant = [shard for shard in topology.shards if only is None or shard.name in only]
+    meant = [
+        (shard.name, name)
+        for shard in topology.shards
+        if only is None or shard.name in only
+        for name in (
+            shard_names(topology, shard).connector,
+            *(sink_connector(topology, shard, sink) for sink in topology.connect_sinks),
+        )
+    ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(lambda shard: one(shard.name, shard_names(topology, shard).connector), meant))
+        return list(pool.map(lambda pair: one(*pair), meant))
 
 
 def _change(connect: Connect, shard: str, found: Connector, verb: Verb, *, wait: float, tell: Progress) -> Changed:

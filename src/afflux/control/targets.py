@@ -10,7 +10,7 @@ from afflux.topology.sinks import Sink
 
 def targets(topology: Topology) -> dict[str, Target | Problem]:
     """Ask each sink of a topology; one that does not answer, or was never run, is a problem and no error."""
-    return {sink.name: _target(topology, sink) for sink in topology.sinks}
+    return {sink.name: _target(topology, sink) for sink in topology.own_sinks}
 
 
 def _target(topology: Topology, sink: Sink) -> Target | Problem:

@@ -140,7 +140,7 @@ class _Shared:
             "registry": Asking("schema registry", to.registry.compatibility),
         }
         self._states = {
-            sink.name: make_state(sink, topology.name, consumer_group(topology, sink)) for sink in topology.sinks
+            sink.name: make_state(sink, topology.name, consumer_group(topology, sink)) for sink in topology.own_sinks
         }
         self.sinks = {name: Asking(f"sink {name!r}", _standing(state)) for name, state in self._states.items()}
 

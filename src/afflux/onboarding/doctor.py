@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
-from afflux.control.observe import NEEDED, WORKERS
+from afflux.control.observe import WORKERS, required
 from afflux.control.settings import PLUGIN, PLUGIN_WIRE, check_settings
 from afflux.control.world import ShardWorld
 from afflux.errors import AffluxError, NoStateError
@@ -38,12 +38,12 @@ def examine(topology: Topology) -> list[Finding]:
         others = [
             pool.submit(_kafka, topology, to),
             pool.submit(_registry, to),
-            *(pool.submit(_sink, topology, sink) for sink in topology.sinks),
+            *(pool.submit(_sink, topology, sink) for sink in topology.own_sinks),
         ]
         plugins = installed.result()
         exact = not isinstance(plugins, Finding) and plugins.get(PLUGIN, "").partition(".")[0] == PLUGIN_WIRE
         shards = [pool.submit(_shard, topology, shard, exact=exact) for shard in topology.shards]
-        found = [plugins] if isinstance(plugins, Finding) else list(_connect(plugins))
+        found = [plugins] if isinstance(plugins, Finding) else list(_connect(topology, plugins))
         found += [finding for look in others for finding in look.result()]
         found += together(finding for look in shards for finding in look.result())
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
@@ -76,8 +76,8 @@ def unseen(where: str, error: AffluxError) -> Finding:
     return Finding(Severity.UNSEEN, where, error.message, error.hint)
 
 
-def _connect(plugins: dict[str, str]) -> Iterator[Finding]:
-    for name, words in NEEDED.items():
+def _connect(topology: Topology, plugins: dict[str, str]) -> Iterator[Finding]:
+    for name, words in required(topology).items():
         if name not in plugins:
             fix = "Put it into a folder of each worker's plugin.path and restart the workers."
             yield Finding(Severity.ERROR, "Kafka Connect", f"it lacks {words} ({name})", fix)

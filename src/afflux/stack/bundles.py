@@ -15,6 +15,9 @@ LOCK = ("connectors", "jvm.lock")
 TLS = "postgres-tls-"
 """What the bundles of PostgreSQL with TLS begin with; a machine's kind follows. Only a secured stack needs one."""
 
+JDBC_SINK = "jdbc-sink"
+"""The bundle of Debezium's JDBC sink, for `engine: connect`. Only a stack that is asked for it needs it."""
+
 
 class LockedFile(BaseModel):
     """One file of a Maven repository: `group:artifact:version[:type[:classifier]]`, hash, and size in bytes."""
@@ -48,7 +51,7 @@ class Lock(BaseModel):
 
     def files(self) -> list[LockedFile]:
         """Every file that each stack needs once, in a stable order, whichever bundles share it."""
-        needed = [files for name, files in self.bundles.items() if not name.startswith(TLS)]
+        needed = [files for name, files in self.bundles.items() if not name.startswith(TLS) and name != JDBC_SINK]
         return list({file.coordinates: file for files in needed for file in files}.values())
 
     def postgres_tls(self) -> LockedFile:

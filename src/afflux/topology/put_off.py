@@ -27,7 +27,6 @@ PUT_OFF: Final = (
     "transforms[].type = TimestampConverter",
     "transforms[].type = TimestampRouter",
     "transforms[].type = ValueToKey",
-    "sinks[].engine",
 )
 
 _NOT_YET: Final = "not in this version"

@@ -7,6 +7,7 @@ from typing import Final
 
 from afflux.topology.model import Shard, Table, Topology
 from afflux.topology.names import table_topic, wrong_names
+from afflux.topology.sinks import PostgresSink
 from afflux.topology.tables import is_exact
 from afflux.topology.tree import Path
 from afflux.transforms import build
@@ -14,6 +15,9 @@ from afflux.transforms import build
 _SCHEMA_TABLE: Final = re.compile(r"[^.]+\.[^.]+")
 _LONGEST_COLUMN: Final = 63
 """Bytes of a column's name in PostgreSQL, the least of the targets."""
+
+_AFFLUX_ONLY: Final = ("batch", "dead_letters")
+_MODES_OF_AFFLUX: Final = ("key", "mode", "deletes", "lineage", "target")
 
 Broken = tuple[Path, str]
 """A rule that is broken: where, and a whole sentence."""
@@ -29,6 +33,7 @@ def broken(topology: Topology) -> list[Broken]:
         *_meta_columns(topology),
         *_replacements(topology),
         *_guard(topology),
+        *_engines(topology),
     ]
     if isinstance(topology.source.shards, list):
         found += wrong_names(topology)
@@ -141,6 +146,33 @@ def _replacements(topology: Topology) -> Iterator[Broken]:
             build([transform])
         except ValueError as error:
             yield ("transforms", place), f"{transform.type}: {error}"
+
+
+def _engines(topology: Topology) -> Iterator[Broken]:
+    """What Debezium's JDBC sink can't do is refused, not left out in silence."""
+    inside = {sink.name for sink in topology.connect_sinks}
+    for place, sink in enumerate(topology.sinks):
+        if sink.name in inside and topology.own_sinks:
+            yield (
+                ("sinks", place, "engine"),
+                f"sink {sink.name!r} has engine: connect, and others have not, which read the topics in another form; give it a topology of its own",
+            )
+        if sink.name not in inside and isinstance(sink, PostgresSink) and sink.config:
+            yield ("sinks", place, "config"), f"sink {sink.name!r} has config without engine: connect"
+        for key in _AFFLUX_ONLY if sink.name in inside else ():
+            if key in sink.model_fields_set:
+                yield ("sinks", place, key), f"sink {sink.name!r} has {key}, which engine: connect does not know"
+    for place, table in enumerate(topology.tables if inside else ()):
+        for key in _MODES_OF_AFFLUX:
+            if getattr(table, key) != Table.model_fields[key].default and (key != "key" or table.key != "with_shard"):
+                yield (
+                    ("tables", place, key),
+                    f"table {table.source!r} has {key}: {_shown(getattr(table, key))}, which engine: connect can't keep",
+                )
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _guard(topology: Topology) -> Iterator[Broken]:

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from afflux.assets import asset
-from afflux.stack.bundles import LOCK, TLS, Lock, LockedFile, load_lock
+from afflux.stack.bundles import JDBC_SINK, LOCK, TLS, Lock, LockedFile, load_lock
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,16 @@ def test_coordinates_give_the_path_in_any_maven_repository(coordinates: str, pat
 
 
 def test_the_lock_holds_every_bundle(lock: Lock) -> None:
-    common = {"broker", "connect", "converter", "debezium", "ecj", "registry"}
+    common = {"broker", "connect", "converter", "debezium", "ecj", "registry", JDBC_SINK}
     assert set(lock.bundles) == common | {f"{TLS}x86_64", f"{TLS}aarch64"}
 
 
 def test_what_only_a_secured_stack_needs_is_not_fetched_for_every_stack(lock: Lock) -> None:
     assert not [file for file in lock.files() if "postgres-binaries" in file.coordinates]
+
+
+def test_the_jdbc_sink_is_not_fetched_for_every_stack(lock: Lock) -> None:
+    assert not [file for file in lock.files() if "jdbc" in file.coordinates]
 
 
 def test_every_locked_file_has_a_hash_and_a_size(lock: Lock) -> None:

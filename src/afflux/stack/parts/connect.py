@@ -10,7 +10,7 @@ from typing import ClassVar
 import requests
 
 from afflux.stack import java
-from afflux.stack.bundles import Lock, load_lock
+from afflux.stack.bundles import JDBC_SINK, Lock, load_lock
 from afflux.stack.cache import maven_folder, unpacked
 from afflux.stack.parts.base import NotReady, Part
 from afflux.stack.parts.kafka import LARGEST_MESSAGE
@@ -142,13 +142,14 @@ class Connect(Part):
         }
 
 
-def assemble_plugins(folder: Path) -> None:
+def assemble_plugins(folder: Path, *, jdbc_sink: bool = False) -> None:
     """Make the folder that the workers' `plugin.path` names: one folder a plugin, its jars as links into the cache.
 
     afflux's own plugin lies in Debezium's folder: a custom converter is looked for there.
 
     Args:
         folder: where to; what is there is replaced.
+        jdbc_sink: whether Debezium's JDBC sink is among them.
     """
     lock = load_lock()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="plugins.part-") as making:
@@ -158,6 +159,10 @@ def assemble_plugins(folder: Path) -> None:
             plugin.mkdir(parents=True)
         _link(debezium, [*unpacked(lock.bundles["debezium"][0]).glob("*.jar"), plugin_jar()])
         _link(converter, _jars(lock, "converter"))
+        if jdbc_sink:
+            sink = Path(making) / "new" / "debezium-connector-jdbc"
+            sink.mkdir()
+            _link(sink, list(unpacked(lock.bundles[JDBC_SINK][0]).glob("*.jar")))
         # The worker finds plugins by their service files alone, which is fast; this jar brings none.
         with zipfile.ZipFile(converter / "services.jar", "w") as services:
             name = "META-INF/services/org.apache.kafka.connect.storage.Converter"

@@ -1,0 +1,129 @@
+"""Connectors that write a shard's rows, of sinks inside Kafka Connect: what they are set to, and when they are."""
+
+from dataclasses import replace
+
+import pytest
+
+from afflux.clients.catalog import Relation
+from afflux.clients.connect import Connector, Task
+from afflux.control import sink_plan
+from afflux.control.actions import RemoveConnector, RestartSink, SetSink
+from afflux.control.desired import desired
+from afflux.control.settings import EXACT, connector_config
+from afflux.control.sink_settings import sink_config
+from afflux.control.world import World
+from afflux.errors import UsageError
+from afflux.topology.model import Topology
+
+URL = "postgresql://afflux:${file:/secrets:dw@1}@10.0.0.9:5432/dw?sslmode=verify-full&application_name=afflux"
+
+
+def topology(**changes: object) -> Topology:
+    whole: dict[str, object] = {
+        "name": "orders",
+        "kafka": {"bootstrap_servers": "kafka:9092"},
+        "registry": {"url": "http://registry:8080/apis/ccompat/v7"},
+        "connect": {"url": "http://connect:8083"},
+        "source": {
+            "database": "app",
+            "user": "cdc",
+            "password": "${env:PW}",
+            "shards": [{"name": "s0", "host": "a"}, {"name": "s1", "host": "b"}],
+        },
+        "tables": [{"source": "public.items", "key": "with_shard"}, {"source": r"public\..*"}],
+        "transforms": [{"type": "RegexRouter", "regex": r"s[0-9]+\.(.*)", "replacement": "$1"}],
+        "sinks": [{"name": "dw", "type": "postgresql", "engine": "connect", "url": URL}],
+    }
+    return Topology.model_validate(whole | changes)
+
+
+TABLES = tuple(Relation(schema="public", name=name, kind="r") for name in ("items", "orders"))
+
+
+def config(**changes: object) -> dict[str, str]:
+    declared = topology(**changes)
+    return sink_config(declared, declared.shards[0], declared.connect_sinks[0], TABLES)
+
+
+def test_the_target_is_said_in_the_drivers_words_and_the_password_stays_a_reference() -> None:
+    found = config()
+    assert found["connection.url"] == (
+        "jdbc:postgresql://10.0.0.9:5432/dw?stringtype=unspecified&sslmode=verify-full&ApplicationName=afflux"
+    )
+    assert found["connection.username"] == "afflux"
+    assert found["connection.password"] == "${file:/secrets:dw@1}"
+
+
+def test_an_unknown_parameter_of_the_target_is_refused() -> None:
+    sinks = [{"name": "dw", "type": "postgresql", "engine": "connect", "url": "postgresql://u:p@h/dw?options2=x"}]
+    with pytest.raises(UsageError, match="options2"):
+        config(sinks=sinks)
+
+
+def test_the_shard_is_in_the_key_of_the_tables_that_want_it_alone() -> None:
+    found = config()
+    assert found["topics"] == "s0.public.items,s0.public.orders"
+    assert found["transforms"] == "shard"
+    assert found["transforms.shard.static.value"] == "s0"
+    assert found["predicates.withShard.pattern"] == r"s0\.public\.items"
+    assert found["collection.name.format"] == "${source.schema}.${source.table}"
+
+
+def test_tables_of_other_names_go_by_the_transforms_into_one_schema() -> None:
+    found = config(
+        transforms=[{"type": "RegexRouter", "regex": r"s[0-9]+\.public\.(.*)", "replacement": "sales.my_$1"}]
+    )
+    assert found["collection.name.format"] == "sales.${topic}"
+    assert found["transforms"] == "shard,route0,route1"
+    assert found["transforms.route1.replacement"] == "$1"
+
+
+def test_tables_of_other_names_in_several_schemas_are_refused() -> None:
+    routers = [
+        {"type": "RegexRouter", "regex": r"s[0-9]+\.public\.items", "replacement": "one.x"},
+        {"type": "RegexRouter", "regex": r"s[0-9]+\.public\.orders", "replacement": "two.y"},
+    ]
+    with pytest.raises(UsageError, match="several schemas"):
+        config(transforms=routers)
+
+
+def test_a_source_for_a_sink_inside_connect_has_not_the_plugins_values() -> None:
+    declared = topology()
+    found = connector_config(declared, declared.shards[0], TABLES, exact=True)
+    assert "converters" in EXACT
+    assert "converters" not in found
+    assert found["transforms"] == "afflux"  # what keeps a NULL from being a default
+    assert found["post.processors"] == "reselector"
+
+
+def steps(found: dict[str, Connector], declared: Topology | None = None) -> list[object]:
+    declared = declared or topology()
+    wanted = desired(declared, declared.shards[0], TABLES, exact=False)
+    return list(sink_plan.sink_steps(declared, declared.shards[0], wanted, World(shards={}, connectors=found)))
+
+
+NAME = "orders-s0.dw"
+
+
+def test_a_missing_connector_is_made_and_then_there_is_nothing_to_do() -> None:
+    (made,) = steps({})
+    assert isinstance(made, SetSink)
+    assert made.name == NAME
+    assert steps({NAME: Connector(NAME, dict(made.new), "RUNNING")}) == []
+
+
+def test_a_changed_config_is_set_and_a_failed_task_restarted() -> None:
+    right = Connector(NAME, config(), "RUNNING")
+    (changed,) = steps({NAME: replace(right, config=right.config | {"insert.mode": "insert"})})
+    assert isinstance(changed, SetSink)
+    assert [change.key for change in changed.changes()] == ["insert.mode"]
+    (again,) = steps({NAME: replace(right, tasks=(Task(0, "FAILED", trace="java.lang.Exception: no"),))})
+    assert isinstance(again, RestartSink)
+
+
+def test_a_connector_of_a_sink_that_is_no_more_goes_and_one_of_somebody_else_stays() -> None:
+    declared = topology(sinks=[{"name": "dw", "type": "postgresql", "url": "postgresql://u@h/dw"}])
+    (gone,) = steps({NAME: Connector(NAME, config(), "RUNNING")}, declared)
+    assert isinstance(gone, RemoveConnector)
+    theirs = config() | {"afflux.topology": "another"}
+    assert steps({NAME: Connector(NAME, theirs, "RUNNING")}, declared) == []
