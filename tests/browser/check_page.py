@@ -1,18 +1,18 @@
 """The page of 200 shards in a real Chromium: light, dark and narrow. `make browser` collects it, a plain pytest does not."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from afflux.monitor import page as monitor
 from afflux.monitor.health import HealthServer
-from browser.chromium import chromium
 from browser.simulated import Simulated, hour_ago
+from unit.monitor.acting import TOKEN, Remembering
 
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PICTURES = os.environ.get("PICTURES")
 """Where pictures are kept; they are only taken otherwise."""
 LOOKS = 120
@@ -24,7 +24,10 @@ class Stage:
 
     def __init__(self, world: Simulated, looks: int) -> None:
         self._world, self._seen = world, world.look()
-        self._page = monitor.Page(lambda: self._seen, world.deeds)
+        self.hands = Remembering()
+        self.hands.found = world.letters()
+        self.hands.text = world.letter()
+        self._page = monitor.Page(lambda: self._seen, world.deeds, schemas=world.schemas, hands=self.hands)
         for _ in range(looks):
             self._page.turn()
             self.go_on()
@@ -53,14 +56,6 @@ def hostile() -> Iterator[Stage]:
     made = Stage(Simulated(begun=hour_ago(), said=HOSTILE), 2)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=["light", "dark", "narrow"])
@@ -121,6 +116,55 @@ def test_a_new_look_is_shown_without_asking(view: tuple[str, Page], stage: Stage
     expect(page.locator("#live")).not_to_have_text(before, timeout=10_000)
 
 
+def enter(page: Page) -> None:
+    page.get_by_role("button", name="act …").click()
+    page.get_by_label("token").fill(TOKEN)
+    page.get_by_role("button", name="enter").click()
+    expect(page.locator("#acting")).to_have_text("acting as ops")
+
+
+def test_who_has_a_token_acts_and_is_readable(view: tuple[str, Page], stage: Stage, tmp_path: Path) -> None:
+    name, page = view
+    enter(page)
+    page.get_by_label("find a shard").fill("shard013")
+    page.get_by_role("button", name="shard013").click()
+    page.get_by_role("button", name="resynchronise …").click()
+    page.get_by_label("why").fill("the slot was lost")
+    page.get_by_label("to confirm").fill("shard013")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=Path(PICTURES or tmp_path) / f"asking-{name}.png")
+    page.locator("dialog button[type=submit]").click()
+    expect(page.locator("#told")).to_have_text("resynchronise is done")
+    page.locator("#letters li button").first.click()
+    expect(page.locator("#letters pre").first).to_contain_text("schema id 9")
+    page.get_by_label("all of warehouse").check()
+    expect(page.get_by_role("button", name="discard 3 …")).to_be_enabled()
+    page.locator("#dead").scroll_into_view_if_needed()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=Path(PICTURES or tmp_path) / f"acting-{name}.png")
+    page.get_by_role("button", name="leave").click()
+    expect(page.locator("#letters li")).to_have_count(0)
+    wish = stage.hands.wishes[-1]
+    assert (wish.action, wish.shard, wish.confirm, wish.why) == (
+        "resynchronise",
+        "shard013",
+        "shard013",
+        "the slot was lost",
+    )
+
+
+def test_an_entry_outlives_a_reload(browser: Browser, stage: Stage) -> None:
+    page = browser.new_page()
+    page.goto(stage.address)
+    enter(page)
+    page.reload()
+    expect(page.locator("#acting")).to_have_text("acting as ops")
+    assert TOKEN not in page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+    )
+    page.close()
+
+
 def test_what_others_have_named_is_only_text(browser: Browser, hostile: Stage) -> None:
     page = browser.new_page()
     page.goto(hostile.address)
@@ -128,7 +172,13 @@ def test_what_others_have_named_is_only_text(browser: Browser, hostile: Stage) -
     expect(page.locator("#deeds")).to_contain_text(HOSTILE, timeout=30_000)
     page.get_by_role("button", name="shard099").click()
     expect(page.locator("#shards tr.detail:not([hidden])")).to_contain_text(f"shard099.public.{HOSTILE}")
-    assert page.evaluate("window.hit === undefined && document.querySelectorAll('main img, main script').length === 0")
+    expect(page.locator("#schemas")).to_contain_text(HOSTILE, timeout=30_000)
+    enter(page)
+    page.locator("#letters li button").first.click()
+    expect(page.locator("#letters pre").first).to_contain_text(json.dumps(HOSTILE)[1:-1])
+    expect(page.locator("#letters")).to_contain_text(f"key {HOSTILE}")
+    clean = "window.hit === undefined && document.querySelectorAll('body img, main script').length === 0"
+    assert page.evaluate(clean)
     page.close()
 
 

@@ -1,9 +1,11 @@
 """A supervisor's view of many shards over an hour, without any server."""
 
+import json
 import math
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from afflux.control import ShardStatus, Verdict
 from afflux.control.audit import Deed, Record
@@ -70,6 +72,59 @@ class Simulated:
         began = [self._at - timedelta(seconds=seconds) for seconds in (900, 60)]
         who = "ops@control-1:4711"
         return [Record("1", began[0], began[0], who, created), Record("2", began[1], began[1], who, deed)]
+
+    def schemas(self) -> dict[str, Any]:
+        """Give what differs in the tables."""
+        apart = {"public.orders": ("note", "type", {"text": self.names[:-1], "varchar(40)": self.names[-1:]})}
+        if self._said != "no answer":
+            apart[self._said] = (self._said, "field", {self._said: self.names[:2], "absent": self.names[2:3]})
+        breach = {
+            "table": "public.items",
+            "field": "price",
+            "what": "null",
+            "promised": "not null",
+            "found": "nullable",
+        }
+        return {
+            "apart": [
+                {"table": table, "field": field, "what": what, "values": values}
+                for table, (field, what, values) in apart.items()
+            ],
+            "breaches": [breach | {"where": self.names[10:13], "by": "shards"}],
+            "contracts": 4,
+            "notes": [],
+            "unseen": [],
+        }
+
+    def letters(self) -> dict[str, Any]:
+        """Give the dead letters of the one sink."""
+        at = self._at.isoformat()
+        common = {"table": "public.orders", "state": "open", "first_seen": at, "last_seen": at}
+        letters = [
+            {
+                "id": f"{self.names[99]}.public.orders:0:{4711 + number}",
+                "key": self._key(number),
+                "kind": kind,
+                "reason": why,
+            }
+            for number, (kind, why) in enumerate(
+                [
+                    ("refused by the target", 'new row for relation "orders" violates check constraint "paid"'),
+                    ("refused by the target", "value too long for type character varying(40)"),
+                    ("held behind", "an earlier event of its key waits"),
+                ]
+            )
+        ]
+        return {"letters": [letter | common for letter in letters], "many": 3, "notes": []}
+
+    def letter(self) -> str:
+        """Give all there is of one of them."""
+        return json.dumps(
+            {"headers": {}, "value": {"bytes": "\\x0000000009ff", "problem": f"schema id 9: {self._said}"}}, indent=2
+        )
+
+    def _key(self, number: int) -> str:
+        return str(88_000 + number) if self._said == "no answer" else self._said
 
     def _topic(self, name: str) -> TopicReading:
         return topic(name, self._ends[name])
