@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from afflux.assets import asset
-from afflux.control import desired, security, settings
+from afflux.control import converters, desired, security, settings
+from afflux.topology.kinds import KINDS
 from afflux.topology.model import Kafka, Topology
 from afflux.topology.schema import json_schema
 
@@ -42,7 +42,10 @@ def generated() -> dict[Path, str]:
 def connector() -> dict[str, Any]:
     """Return what the chart's connectors are made of."""
     return {
-        "template": json.loads(asset("connectors", "debezium-postgresql.json").read_text()),
+        "templates": {
+            choice: settings.template(KINDS["postgresql"]) | converters.converting(choice)
+            for choice in converters.CONVERTERS
+        },
         "plugin": settings.EXACT,
         "room": settings.ROOM,
         "least_buffer": settings.LEAST_BUFFER,

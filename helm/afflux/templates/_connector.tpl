@@ -33,7 +33,7 @@ itself is made of, and a test compares both for every scenario. (dict "root" $ "
 {{- $_ := set $fields $kind (include "afflux.shardName" (dict "root" $root "shard" $shard "kind" $kind)) -}}
 {{- end -}}
 {{- $config := dict -}}
-{{- range $key, $value := $facts.template -}}
+{{- range $key, $value := get $facts.templates (default "apicurio" $root.Values.connect.converter) -}}
 {{- range $field := regexFindAll "\\{[a-z_]+\\}" $value -1 -}}
 {{- $value = replace $field (get $fields (trimAll "{}" $field)) $value -}}
 {{- end -}}
@@ -108,6 +108,8 @@ itself is made of, and a test compares both for every scenario. (dict "root" $ "
 {{- $url := include "afflux.registryUrl" . -}}
 {{- if .Values.connect.registry_url -}}
 {{- .Values.connect.registry_url -}}
+{{- else if eq (default "apicurio" .Values.connect.converter) "confluent" -}}
+{{- regexReplaceAll "^([a-z]+://)(?:[^/]*@)?([^/]*)(.*?)$" $url "${1}${2}${3}" -}}
 {{- else -}}
 {{- regexReplaceAll "^([a-z]+://)(?:[^/]*@)?([^/]*)(.*?)/apis/ccompat.*$" $url "${1}${2}${3}/apis/registry/v2" -}}
 {{- end -}}

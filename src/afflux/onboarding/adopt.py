@@ -7,6 +7,7 @@ and nothing is copied again. They stay as they are (`connect.connectors: given`)
 from collections.abc import Iterable, Mapping, Sequence
 
 from afflux.clients.connect import Connector
+from afflux.control.converters import CONVERTERS, needed
 from afflux.control.renaming import renames
 from afflux.errors import UsageError
 from afflux.onboarding.draft import KAFKA, PASSWORD, REGISTRY, Draft, Place
@@ -85,6 +86,7 @@ def adopt(name: str, connect: str, connectors: Mapping[str, Connector], *, targe
         kafka=_shared(found, "signal.kafka.bootstrap.servers", KAFKA),
         registry=registry,
         connect=connect,
+        converter=_converter(found),
         given=True,
         names=_templates(shards, found),
         target=target,
@@ -161,6 +163,12 @@ def _registry(found: Sequence[Connector]) -> tuple[str, list[str]]:
         if url := _shared(found, key, ""):
             return url.replace("/apis/registry/v2", "/apis/ccompat/v7"), []
     return REGISTRY, ["The connectors take the workers' converter; check `registry.url`, and that it is an Avro one."]
+
+
+def _converter(found: Sequence[Connector]) -> str:
+    """Say which `connect.converter` they have; one that is none of them is taken for the workers'."""
+    written = _shared(found, "value.converter", "")
+    return next((choice for choice in CONVERTERS if written and written in needed(choice)), "worker")
 
 
 def _shared(found: Iterable[Connector], key: str, otherwise: str) -> str:

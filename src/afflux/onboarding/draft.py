@@ -49,6 +49,7 @@ class Draft:
     kafka: str = KAFKA
     registry: str = REGISTRY
     connect: str = CONNECT
+    converter: str = "apicurio"
     given: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Draft:
         source |= {"names": dict(self.names)} if self.names else {}
         source |= {"config": dict(self.config)} if self.config else {}
         connect: dict[str, str] = {"url": self.connect} | ({"connectors": "given"} if self.given else {})
+        connect |= {"converter": self.converter} if self.converter != "apicurio" else {}
         document = {
             "name": self.name,
             "kafka": {"bootstrap_servers": self.kafka},

@@ -1,15 +1,16 @@
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from afflux.control.converters import CONVERTERS, registry_url
 from afflux.control.desired import desired
 from afflux.control.security import java_security
-from afflux.control.settings import check_settings, converter_registry_url, include_list, listed, milliseconds
+from afflux.control.settings import check_settings, include_list, listed, milliseconds
 from afflux.errors import UsageError
-from afflux.topology.model import Kafka, Names, Registry, Topics, Topology
+from afflux.topology.model import Connect, Kafka, Names, Registry, Topics, Topology
 from unit.control.worlds import config_of, table, topology
 
 
@@ -81,13 +82,13 @@ def test_the_include_list_matches_its_tables_and_no_other(tables: set[tuple[str,
 
 
 def test_the_converter_finds_the_registry_beside_its_confluent_api() -> None:
-    assert converter_registry_url(topology()) == "http://127.0.0.1:8081/apis/registry/v2"
+    assert registry_url(topology()) == "http://127.0.0.1:8081/apis/registry/v2"
 
 
 def test_a_registry_of_another_kind_asks_for_its_address() -> None:
     of = topology().model_copy(update={"registry": Registry(url="http://registry:8081")})
     with pytest.raises(UsageError, match="does not tell where the connectors' converter finds the registry"):
-        converter_registry_url(of)
+        registry_url(of)
 
 
 def test_topics_are_cut_as_the_topology_says() -> None:
@@ -205,3 +206,31 @@ def test_a_history_has_topics_of_one_partition() -> None:
     name = "shard0.public.orders"
     assert desired(of, of.shards[0], [table()], exact=True).topics[name].partitions == 1
     assert desired(other, of.shards[0], [table()], exact=True).topics[name].partitions == 4
+
+
+def test_the_converter_is_a_choice() -> None:
+    """Confluent's is held to its documented properties; it was not run."""
+
+    def converting(choice: str, url: str = "http://127.0.0.1:8081/apis/ccompat/v7") -> dict[str, str]:
+        of = topology()
+        connect = of.connect.model_copy(update={"converter": choice})
+        of = of.model_copy(update={"connect": connect, "registry": Registry(url=url)})
+        config = config_of(of, of.shards[0], table())
+        return {key: value for key, value in config.items() if ".converter" in key}
+
+    apicurio, confluent = converting("apicurio"), converting("confluent", "https://me:${env:P}@registry:8081")
+    assert apicurio["value.converter.apicurio.registry.url"] == "http://127.0.0.1:8081/apis/registry/v2"
+    assert confluent == {
+        f"{part}.converter{key}": value
+        for part in ("key", "value")
+        for key, value in {
+            "": "io.confluent.connect.avro.AvroConverter",
+            ".schema.registry.url": "https://registry:8081",
+            ".auto.register.schemas": "true",
+        }.items()
+    }
+    assert converting("worker", "http://registry:8081") == {}
+
+
+def test_the_choices_of_converters_are_those_of_the_topology() -> None:
+    assert set(CONVERTERS) == set(get_args(Connect.model_fields["converter"].annotation))

@@ -69,6 +69,19 @@ def test_tables_and_servers_are_the_connectors() -> None:
     assert topology.connect.connectors == "given"
 
 
+@pytest.mark.parametrize(
+    ("kind", "choice"),
+    [
+        ("io.apicurio.registry.utils.converter.AvroConverter", "apicurio"),
+        ("io.confluent.connect.avro.AvroConverter", "confluent"),
+        (None, "worker"),
+    ],
+)
+def test_the_converter_is_the_connectors(kind: str | None, choice: str) -> None:
+    topology = adopted(made("a", **({"value.converter": kind} if kind else {})))
+    assert topology.connect.converter == choice
+
+
 def test_a_password_in_clear_text_is_not_written() -> None:
     draft = adopt("o", "http://c", {"a": made("a", **{"database.password": "hunter2"})}, target=TARGET)
     assert "hunter2" not in draft.text()
