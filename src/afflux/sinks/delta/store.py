@@ -26,6 +26,10 @@ _WAITING_HELPS_NOT = re.compile(
 """What an answer says that will be the same tomorrow."""
 
 
+_IMPATIENT = {"max_retries": "3", "retry_timeout": "15s"}
+"""Of an object store that is away, delta-rs waits for 3 minutes by itself; here the daemon says that it waits, and waits."""
+
+
 class Found(NamedTuple):
     """A file in the store: its path below the lake's, how large it is, and when it was written."""
 
@@ -44,7 +48,7 @@ class Store:
 
     def __init__(self, path: str, options: Mapping[str, str] | None = None) -> None:
         self.path = path.rstrip("/")
-        self.options = dict(options or {})
+        self.options = {**(_IMPATIENT if "://" in path and not path.startswith("file://") else {}), **(options or {})}
         self._files: _Files | None = None
 
     @property
@@ -94,7 +98,9 @@ class Store:
 
     def scan(self, table: DeltaTable) -> pl.LazyFrame:
         """Read the version of a table that its handle stands at."""
-        return pl.scan_delta(table, storage_options=self.options or None)
+        # Polars adds the handle's options, and takes this one as a number alone (observed on 2.1.0).
+        options = {**self.options, **({"max_retries": int(most)} if (most := self.options.get("max_retries")) else {})}
+        return pl.scan_delta(table, storage_options=options or None)
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file whole."""
