@@ -64,11 +64,11 @@ def test_once_heals_what_it_can_and_says_what_it_cannot(clinics: Clinics) -> Non
     clinic.connect.delete(clinic.names.connector)
     healed = clinic.afflux("supervise", "--once", "-o", "json")
     assert healed.returncode == 0, healed.stderr
-    assert [(row["shard"], row["well"]) for row in json.loads(healed.stdout)] == [("shard0", True)]
+    assert all(row["well"] for row in json.loads(healed.stdout))
     clinic.drop_slot()
     lost = clinic.afflux("supervise", "--once", "-o", "json")
     assert lost.returncode == 1, lost.stderr
-    (row,) = json.loads(lost.stdout)
+    (row,) = [row for row in json.loads(lost.stdout) if row["shard"] == "shard0"]
     assert (row["cause"], row["doing"], "connectors resync shard0" in row["hint"]) == (
         "slot gone",
         "asking a person",

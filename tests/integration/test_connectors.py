@@ -165,6 +165,19 @@ def test_a_connector_s_config_holds_no_secret(lab: Lab) -> None:
     assert password not in json.dumps(config)
 
 
+def test_the_workers_own_converter_will_do(lab: Lab) -> None:
+    topology = lab.topology()
+    workers = topology.connect.model_copy(update={"converter": "worker"})
+    topology = topology.model_copy(update={"connect": workers})
+    assert apply(topology).ok
+    config = lab.connect.connectors()[shard_names(topology, topology.shards[0]).connector].config
+    assert not [key for key in config if ".converter" in key]
+    for value in lab.arrives("from before"):
+        schema = Registry(lab.addresses.registry).schema(int.from_bytes(value[1:5]))
+        assert schema is not None
+        assert (value[0], schema["name"]) == (0, "Envelope")
+
+
 def test_only_the_new_shard_is_made(lab: Lab) -> None:
     apply(lab.topology(shards=1))
     report = apply(lab.topology(shards=2))

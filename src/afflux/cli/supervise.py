@@ -92,6 +92,8 @@ def _show(rows: Sequence[Row], output: Output) -> None:
     if output is not Output.TABLE:
         show_data([dataclasses.asdict(row) for row in rows], output)
         return
+    if not rows:
+        return
     show_table(
         [
             {

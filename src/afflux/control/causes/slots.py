@@ -1,8 +1,9 @@
 """The slot: gone, out of date, unreadable, or in somebody else's hands."""
 
-from afflux.control.causes.base import Cause, Evidence, Remedy
+from afflux.control.causes.base import Cause, Evidence, Pace, Remedy
 from afflux.control.neighbours import RESYNC, UNFINISHED
 from afflux.control.status import Verdict
+from afflux.control.stopping import STOP_SECONDS
 
 _BEHIND = r"trying to read change stream starting at [\s\S]*? no longer available on the server"
 _LATER = "the slot begins after the position that the connector has reached"
@@ -103,5 +104,6 @@ CUT_OFF = Cause(
     fits=_begun,
     remedy=Remedy.RESYNCHRONISE,
     hint="`connectors resync {shard}` ends it.",
+    pace=Pace(after=STOP_SECONDS + 15),  # the one who has begun may be at it yet, and waits for a task to stop
     begun=True,
 )
