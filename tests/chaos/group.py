@@ -2,8 +2,6 @@
 
 import signal
 
-import psycopg
-
 from chaos.arena import Arena
 from chaos.fault import Fault
 from chaos.waiting import wait_for
@@ -57,31 +55,30 @@ def _place_kept(arena: Arena) -> str:
     arena.await_shares(worker)
     guest.start()
     arena.await_shares(guest)
+    others = [other for other in arena.staffed if other is not worker]
     with arena.proxy(worker).refusing():
         worker.await_line("waiting")
-        arena.leave(guest)
-        for other in arena.staffed:
-            if other is not worker:
-                arena.leave(other)
+        for other in (guest, *others):
+            arena.leave(other)
         worker.await_line("waiting", times=2)
         arena.last(20)
         ok, reason = worker.ready()
         assert not ok
         assert "refused" in reason
-    arena.progress()
+
+    def all_ours() -> int:
+        owners = [int(standing.owner.rpartition(":")[2]) for standing in arena.ground.positions()]
+        return len(owners) if {*owners} == {worker.pid} else 0
+
+    count = wait_for(all_ours, 120, lambda: f"all partitions to be {worker.name}'s\n{arena.tails()}")
     out = [line for line in worker.lines("kafka") if "MAX_POLL" in str(line)]
     lost = [line for line in worker.lines("partitions revoked") if line["lost"]]
     assert not out, out
     assert not lost, f"{worker.name} lost its place in the group\n{worker.tail()}"
-    statement = "SELECT count(*), count(*) FILTER (WHERE owner LIKE %s) FROM afflux.positions WHERE topology = %s"
-    with psycopg.connect(arena.addresses.warehouse_url, autocommit=True) as target:
-
-        def all_ours() -> int:
-            ((count, ours),) = target.execute(statement, [f"%:{worker.pid}", arena.name]).fetchall()
-            return int(ours) if ours == count else 0
-
-        count = wait_for(all_ours, 30, lambda: f"all partitions to be {worker.name}'s\n{arena.tails()}")
+    for other in others:
+        other.start()
     arena.begin(worker, "")
+    arena.progress()
     return f"{count} partition(s) claimed after 20 s without target, with 15 s to be silent: the place was kept"
 
 

@@ -62,7 +62,7 @@ class Worker:
 
     def leave(self) -> int:
         """Ask it to finish and leave, and return the exit code."""
-        wait_for(self.up, 60, lambda: f"{self.name} to run\n{self.tail()}")
+        wait_for(self.up, 120, lambda: f"{self.name} to run\n{self.tail()}")
         self.send(signal.SIGTERM)
         return self.ended()
 
