@@ -169,7 +169,7 @@ class Arena:
 
     # --- what is awaited ------------------------------------------------------------------------
 
-    def progress(self, patience: float = 60) -> None:
+    def progress(self, patience: float = 120) -> None:
         """Wait until changes made from now on are in the target: somebody works."""
         before = self.ground.stands()
         moved = lambda: self.check() or self.ground.stands() > before  # noqa: E731 - it is waited for
@@ -178,7 +178,7 @@ class Arena:
     def await_shares(self, *guests: Worker) -> None:
         """Wait until every worker has partitions."""
         for worker in (*self.staffed, *guests):
-            wait_for(worker.holds, 60, lambda: f"partitions for every worker\n{self.tails()}")
+            wait_for(worker.holds, 150, lambda: f"partitions for every worker\n{self.tails()}")
 
     def go_on(self, transactions: int = 5, patience: float = 30) -> None:
         """Wait until the load has committed some more."""

@@ -38,6 +38,9 @@ class Held(Protocol):
             current: of a table of versions, the current ones alone.
         """
 
+    def held(self, name: str, values: pl.Series) -> pl.Series:
+        """Take out the values of a column that the table can't hold, in its type; a null stays where one was."""
+
     def within(self, shown: pl.DataFrame) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Give the folders that some rows lie in, as `Effect.within` does."""
 
@@ -256,7 +259,7 @@ def _cast(changes: TableChanges, rows: pl.DataFrame, found: Held, reasons: dict[
     columns = []
     for column in changes.columns:
         of = found.types[column.name]
-        values = exact(rows[column.name], column.type, of)
+        values = found.held(column.name, exact(rows[column.name], column.type, of))
         refused = values.is_null() & rows[column.name].is_not_null()
         for sequence in rows[SEQUENCE].filter(refused) if refused.any() else ():
             reasons[sequence] = f"column {column.name!r} ({column.type}): the value has no exact place in {_named(of)}"
