@@ -56,7 +56,7 @@ def test_schemas_that_differ_are_told_to_everybody(page: Page) -> None:
     schemas = page.locator("#schemas")
     expect(schemas).to_contain_text("colour", timeout=SECONDS)
     expect(schemas).to_contain_text("absent: shard0")
-    expect(schemas).to_contain_text("note the contract says text not null, there is nullable")
+    expect(schemas).to_contain_text("note the contract says not null, there is nullable on shard0, shard1")
 
 
 def test_a_wrong_token_opens_nothing(page: Page) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ import requests
 
 from afflux.control import ShardStatus, Verdict
 from afflux.control.audit import Deed, Record
+from afflux.control.rows import Row
+from afflux.errors import RegistryError
 from afflux.monitor.health import HealthServer
 from afflux.monitor.page import Page, Seen, serve
 from afflux.monitor.page.document import DEEDS, document
@@ -75,6 +78,65 @@ def test_a_broker_that_is_away_leaves_the_rest_on_the_page() -> None:
     page = shown(of)
     assert page["parts"][0]["findings"][0] == {"level": "page", "what": "no answer", "next": "Is it running?"}
     assert len(page["shards"]) == 3
+
+
+def with_row(row: Row) -> Seen:
+    of = seen(3)
+    return replace(of, rows=[row, Row("shard1", "streaming", True)])
+
+
+def test_what_looks_well_and_is_treated_is_in_the_verdict() -> None:
+    silent = Row(
+        "shard0",
+        "streaming",
+        False,
+        "silent",
+        "restarted",
+        1,
+        detail="no heartbeat for 34 s",
+        hint="See the worker's log.",
+    )
+    page = shown(with_row(silent))
+    assert page["verdict"] == "orders: 1 of 3 shards needs you; shard0: silent: no heartbeat for 34 s"
+    assert (page["level"], page["next"]) == ("warning", "See the worker's log.")
+    assert page["shards"][0]["shard"] == "shard0"
+    assert shown(with_row(replace(silent, needs_person=True)))["level"] == "page"
+    assert shown(with_row(replace(silent, cause="change held back", needs_person=True)))["level"] == "warning"
+
+
+def test_a_cause_is_told_once_where_its_stream_tells_it_too() -> None:
+    failed = replace(
+        with_row(Row("shard0", "failed", False, "credentials", detail="refused")),
+        streams={"shard0": ShardStatus("shard0", Verdict.FAILED, "refused")},
+    )
+    (shard,) = [shard for shard in shown(failed)["shards"] if shard["shard"] == "shard0"]
+    assert [finding["what"] for finding in shard["findings"]] == ["refused"]
+
+
+def test_schemas_are_compared_while_somebody_looks_and_only_then() -> None:
+    asked = []
+    told: dict[str, Any] = {"apart": [], "breaches": [], "contracts": 0, "notes": [], "unseen": []}
+
+    def compare() -> dict[str, Any]:
+        asked.append(1)
+        if len(asked) == 2:
+            raise RegistryError("no answer")
+        return told
+
+    page = Page(lambda: seen(1), schemas=compare)
+
+    def after_a_look(viewers: int) -> Any:
+        page._viewers, page._compared_at = viewers, -serve.SCHEMAS_SECONDS
+        page.turn()
+        assert page._comparing is not None
+        if page._asked:
+            page._comparing.answer(10)
+        page.turn()
+        return json.loads(page._shown[1])["schemas"]
+
+    assert (after_a_look(0), asked) == (None, [])
+    assert after_a_look(1) == told
+    assert after_a_look(1) == {"problem": "no answer"}
 
 
 def test_the_newest_deeds_come_first_and_are_not_too_many() -> None:
