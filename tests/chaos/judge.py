@@ -122,7 +122,7 @@ class Judge:
             looked += 1
             arena.check()
             if looked % 50 == 0:  # it takes more than 5 s: perhaps a connector has failed, which an operator would see
-                self._restart_failed()
+                self.restart_failed()
             return not missing()
 
         wait_for(arrived, patience, lambda: f"the last changes of {missing()}\n{self._streams()}\n{arena.tails()}")
@@ -140,7 +140,8 @@ class Judge:
 
         wait_for(lambda: not behind(), patience, lambda: f"positions at their ends: {behind()}\n{arena.tails()}")
 
-    def _restart_failed(self) -> None:
+    def restart_failed(self) -> None:
+        """Restart connectors that have failed, as an operator would."""
         topology = load_resolved(self._arena.workers[0].topology)
         if any(shard.verdict is Verdict.FAILED for shard in status(topology)):
             self.restarts += 1

@@ -1,6 +1,7 @@
 """Kafka's side of the stream: which partitions are ours, and their messages."""
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -35,6 +36,8 @@ _SETTINGS: dict[str, Any] = {
     "topic.metadata.refresh.interval.ms": 30_000,
     "allow.auto.create.topics": False,
 }
+
+_LEAVE_SECONDS = 5.0
 
 _QUIET = logging.getLogger("afflux.librdkafka")
 
@@ -230,10 +233,17 @@ class Intake:
         return None if high < 0 else int(high)
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; nobody is told of its partitions any more.
+
+        The library waits until the broker has answered everything, and while there is none, that is for minutes:
+        it may go on waiting beside us.
+        """
         for claim in self._claims:
             claim.partitions = frozenset()
-        self._consumer.close()
+        self._on_revoke = _nobody
+        leaving = threading.Thread(target=self._consumer.close, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_SECONDS)
 
     def _forget(self, partitions: Iterable[Partition]) -> None:
         """Drop what has been gathered of partitions."""
@@ -303,3 +313,7 @@ class Intake:
             self._failed = error
         consumer.incremental_unassign(begun)
         log.info("partitions revoked", partitions=len(gone), lost=lost, all=len(self._next))
+
+
+def _nobody(_partitions: Sequence[Partition], _lost: bool) -> None:
+    """Tell nobody."""
