@@ -304,6 +304,7 @@ def test_a_batch_that_is_decided_is_completed_when_it_is_applied_again(
     sink.apply(two_tables(lake, 0, "a"))
     assert notes(lake, "t") == notes(lake, "u") == {1: "a", 10: "a"}
     assert list(lake.store.list(f"_afflux/{lake.schema}/g/pledges")) == []
+    assert list(Path(lake.store.path).glob("_afflux/*/g/pledges/*")) == []
 
 
 def test_a_worker_that_wakes_up_after_it_was_replaced_writes_nothing(

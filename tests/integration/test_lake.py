@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from afflux.stack import Addresses
-from estate import Estate, estate
+from chaos.waiting import wait_for
+from chaos.worker import Worker
+from estate import PATIENCE, Estate, estate
 
 pytestmark = pytest.mark.stack
 
@@ -43,3 +45,21 @@ def test_a_lake_and_a_warehouse_hold_the_same_each_from_its_own_positions(home: 
     home.await_equal("things")
     groups = [home.ask("positions", "show", "--sink", sink) for sink in ("warehouse", "lake")]
     assert all(groups)
+
+
+def test_two_daemons_share_a_lake_and_one_goes_on_alone(home: Estate) -> None:
+    (first,) = (daemon for daemon in home.daemons if daemon.name.endswith(" lake"))
+    second = Worker("second daemon", first.topology, first.log.with_name("second.log"), "lake")
+    second.start()
+    try:
+        for daemon in (first, second):
+            wait_for(daemon.holds, PATIENCE, lambda: f"partitions for both\n{first.tail()}\n{second.tail()}")
+        for turn in range(4):
+            home.sql(f"UPDATE $.things SET body = 'turn {turn}' || body, half = {turn} WHERE id % 2 = 0")
+            home.sql(f"DELETE FROM $.things WHERE id % 100 = {turn}")
+        wait_for(lambda: home.compare("things", lake=True).equal, PATIENCE, lambda: f"{second.tail()}\n{first.tail()}")
+        home.sql("UPDATE $.things SET ok = NOT ok")
+    finally:
+        second.kill()
+    home.sql("UPDATE $.things SET half = -1")
+    home.await_equal("things", lake=True)

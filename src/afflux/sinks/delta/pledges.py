@@ -122,11 +122,11 @@ class Pledges:
         real = [(place, effect) for place, effect in owed if not effect.is_nothing]
         if not real:
             return None
-        folder = f"{self._ledger.place}/pledges/{uuid.uuid4().hex}"
+        start = f"{self._ledger.place}/pledges/{uuid.uuid4().hex}"  # no folder of its own: it would stay on a disk
         steps = []
         for n, (place, effect) in enumerate(real):
-            self._store.write(f"{folder}/{n}.arrow", effects.write(effect))
-            steps.append(Step(place, f"{folder}/{n}.arrow", effect.names, effect.key, effect.sweeps, effect.within))
+            self._store.write(f"{start}-{n}.arrow", effects.write(effect))
+            steps.append(Step(place, f"{start}-{n}.arrow", effect.names, effect.key, effect.sweeps, effect.within))
         return Pledge(self._ledger.number + 1, tuple(partitions), tuple(steps))
 
     def cut(self, places: Collection[str], cuts: Sequence[Cut]) -> Pledge | None:
