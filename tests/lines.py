@@ -1,5 +1,6 @@
 """A pipeline fed by hand into memory, and an operator beside it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from afflux.errors import RefusedError
@@ -46,7 +47,10 @@ class Line:
         self._shards = {"shard0": "shard0", "shard1": "shard1"}
         self._wire, self._declared = wire, declared
         self.topic_ids: dict[str, str] = {}
-        self.preparer = Preparer(self._decoder(), self._ends, deaths)
+        self._masks = any(table.columns for table in declared.tables)
+        self.kafka: dict[LetterId, Event] = {}
+        """What has been fed, as long as Kafka keeps it."""
+        self.preparer = Preparer(self._decoder(), self._ends, deaths, sealed=self._is_sealed)
         self.memory = memory
         self.sink = PickySink(memory)
         self.pipeline = Pipeline(
@@ -62,6 +66,7 @@ class Line:
             raw = Raw(list(messages))
             for message in messages:
                 partition = Partition(message.topic(), message.partition())
+                self.kafka[LetterId(partition, message.offset())] = message
                 if partition not in self._next:
                     self._next.update(self.pipeline.claim([partition]).result())
                 start = raw.spans[partition].start if partition in raw.spans else self._next[partition]
@@ -81,7 +86,8 @@ class Line:
         """Replay dead letters as a process of its own, by default all of them and all mended."""
         sink = PickySink(self.memory, "replay")
         sink.picky = picky
-        replay = Replay(self._decoder(), sink, MemoryState(self.memory), self._ends)
+        state = MemoryState(self.memory)
+        replay = Replay(self._decoder(), sink, state, self._ends, sealed=self._is_sealed, again=self._again)
         for _ in replay.run(replay.wanted(list(self.memory.dead) if letters is None else letters)):
             pass
 
@@ -94,6 +100,12 @@ class Line:
     def states(self) -> dict[int, LetterState]:
         """The state of each dead letter by its offset."""
         return {head.id.offset: head.state for head in MemoryState(self.memory).letters(LetterFilter(states=None))}
+
+    def _is_sealed(self, _topic: str) -> bool:
+        return self._masks
+
+    def _again(self, letters: Collection[LetterId]) -> dict[LetterId, Event]:
+        return {at: self.kafka[at] for at in letters if at in self.kafka}
 
     def _decoder(self) -> Decoder:
         return Decoder(self._wire.schema, Router(self._declared), self._shards)

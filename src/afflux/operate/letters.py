@@ -9,12 +9,13 @@ from afflux.errors import UsageError
 from afflux.operate.desk import Desk
 from afflux.operate.reading import Reader, in_hex, key_text
 from afflux.operate.tables import topics_of
-from afflux.sinks.base import HELD, LetterId, Partition
+from afflux.sinks.base import HELD, DeadLetter, LetterId, Partition
 from afflux.sinks.state import LetterFilter, LetterHead, LetterState
 from afflux.stream.completing import completer
 from afflux.stream.decoder import Decoder
 from afflux.stream.replay import Replay
 from afflux.stream.router import Router
+from afflux.stream.sealed import HASH, is_sealed
 from afflux.stream.subscription import prefixes
 
 
@@ -88,7 +89,14 @@ def show(desk: Desk, ids: Sequence[str]) -> list[dict[str, Any]]:
     reader = Reader(desk.registry)
     heads = {head.id: head for head in _heads(desk, Wish(ids=ids), reader)}
     shown = []
-    for at, letter in desk.state.whole(heads.keys()).items():
+    whole = desk.state.whole(heads.keys())
+    kept = desk.kept_until([at for at, letter in whole.items() if is_sealed(letter)])
+    for at, letter in whole.items():
+        if is_sealed(letter):
+            shown.append(
+                _shown_sealed(_found(desk, heads[at], reader.key(letter.key)), letter, kept.get(at, "no more"))
+            )
+            continue
         key, key_problem = reader.read(letter.key)
         value, value_problem = reader.read(letter.value)
         found = _found(desk, heads[at], key_text(key, letter.key))
@@ -110,6 +118,21 @@ def show(desk: Desk, ids: Sequence[str]) -> list[dict[str, Any]]:
             }
         )
     return shown
+
+
+def _shown_sealed(found: Found, letter: DeadLetter, until: str) -> dict[str, Any]:
+    """Give what there is of a dead letter that holds nothing of its event."""
+    return {
+        "id": found.id,
+        "table": found.table,
+        "state": found.state,
+        "kind": found.kind,
+        "reason": found.reason,
+        "first_seen": found.first_seen.isoformat(),
+        "last_seen": found.last_seen.isoformat(),
+        "sha256": (dict(letter.headers)[HASH] or b"").decode(),
+        "in_kafka_until": until,
+    }
 
 
 def replay(desk: Desk, wish: Wish, tell: Callable[[int, int], None]) -> list[Found]:
@@ -141,10 +164,15 @@ def replay(desk: Desk, wish: Wish, tell: Callable[[int, int], None]) -> list[Fou
     try:
         decoder = Decoder(desk.registry.schema, Router(desk.topology), prefixes(desk.topology))
         reads_back = completer(desk.topology, desk.registry.schema)
-        trial = Replay(decoder, sink, desk.state, desk.ends_of, reads_back)
+        trial = Replay(decoder, sink, desk.state, desk.ends_of, reads_back, sealed=desk.is_sealed, again=desk.again)
         tried = trial.wanted(chosen)
         for done in trial.run(tried):
             tell(done, len(tried))
+        if trial.gone:
+            desk.notes.append(
+                f"{len(trial.gone)} of a table with masked columns can't be tried: Kafka has deleted their events "
+                f"(the first is {min(trial.gone)}); `afflux tables resync` reads the table anew"
+            )
     finally:
         sink.close()
     return find(desk, Wish(ids=[str(head.id) for head in tried], states=None))

@@ -116,7 +116,10 @@ class Completer:
                     into.gone.add(places[number])
                 else:
                     left_out = {n: text for n, text in zip(names, texts, strict=True) if masks[n][number]}
-                    into.values[places[number]] = left_out
+                    into.values[places[number]] = {
+                        name: part.masks[name].text(text) if name in part.masks else text
+                        for name, text in left_out.items()
+                    }
                     done += 1
         return done
 

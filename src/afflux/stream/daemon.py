@@ -81,7 +81,7 @@ class Daemon:
         self._group = consumer_group(topology, sink)
         self._declared = Declared(topology)
         reads_back = completer(topology, registry.schema)
-        self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error), reads_back)
+        self._preparer = Preparer(self._decoder(), self._ends, Deaths(self._on_error), reads_back, self._is_sealed)
         self._clocks = Clocks(topology)
         self._traces = traces.from_environment(topology.name, sink.name)
         measure = Measure(lambda: self._clocks.ahead, self._traces)
@@ -361,6 +361,11 @@ class Daemon:
     def _on_error(self, topic: str) -> OnError:
         table = self._declared.table_of(topic)
         return OnError() if table is None else table.on_error
+
+    def _is_sealed(self, topic: str) -> bool:
+        """Tell whether a topic's table has masked columns, so that its dead letters hold nothing of the events."""
+        table = self._declared.table_of(topic)
+        return table is not None and bool(table.columns)
 
     def _ends(self, *topics: str) -> dict[Partition, int]:
         return {Partition(*p): end for p, end in self._topics.end_offsets(topics).items()}

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from afflux.sinks.base import Keeping, TableName
+from afflux.transforms.masks import Masks
 from afflux.types.columns import Column
 
 BORN = "afflux.born"
@@ -56,6 +57,8 @@ class Decoded:
         truncates: the truncates among the events.
         with_shard: whether the shard is part of the target's key.
         keeping: how the table keeps its rows.
+        shared: whether their topic holds the events of several shards.
+        masks: the columns that are masked already, and how.
     """
 
     table: TableName
@@ -65,3 +68,5 @@ class Decoded:
     truncates: tuple[TruncateEvent, ...] = ()
     with_shard: bool = False
     keeping: Keeping = field(default_factory=Keeping)
+    masks: Masks = field(default_factory=dict)
+    shared: bool = False

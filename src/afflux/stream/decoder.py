@@ -1,9 +1,9 @@
 """From messages to frames of rows: thousands at a time, by the schemas that wrote them."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import fastavro
 import polars as pl
@@ -25,8 +25,10 @@ from afflux.stream import declared_key
 from afflux.stream.decoded import BORN, DEPARTS, INCREMENTAL, Decoded, Message, TruncateEvent
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
-from afflux.stream.router import Route, Router, avro_name
+from afflux.stream.router import Route, Router
+from afflux.transforms.masks import TEXTS, masked
 from afflux.types.columns import Column
+from afflux.types.postgres import PgType
 
 log = structlog.get_logger()
 
@@ -35,6 +37,10 @@ _NEW_KEY = "__debezium.newkey"
 
 _HEADER = 5
 """Bytes before the body: a zero, and the schema's id (the Confluent wire format)."""
+
+
+class _Named(Protocol):
+    def __call__(self, prefixes: pl.Series, *, shared: bool) -> pl.Series: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class _Reading:
     own_key: tuple[str, ...]
     written: dict[str, Any]
     container: Container
+    shared: bool = False
+    """Whether several shards' events are in the topic."""
 
     @property
     def splits(self) -> bool:
@@ -75,7 +83,7 @@ class Decoder:
     ) -> None:
         self._schema_by_id = schema_by_id
         self._router = router
-        self._shards = shards
+        self._shards = dict(shards)
         self._readings: dict[tuple[str, bytes, bytes], _Reading | None] = {}
         self._same: dict[tuple[object, ...], _Reading] = {}
 
@@ -99,6 +107,7 @@ class Decoder:
                 group = split[kind] = _Group(first=message)
             group.sequences.append(sequence)
             group.bodies.append(value[_HEADER:])
+        named = self._named
         joined: dict[int, tuple[_Reading, _Group]] = {}
         for kind, group in split.items():
             reading = self._reading(kind, group)
@@ -107,7 +116,15 @@ class Decoder:
             _, whole = joined.setdefault(id(reading), (reading, _Group(first=group.first)))
             whole.sequences += group.sequences
             whole.bodies += group.bodies
-        return [_decode_group(reading, group, messages, self._shards) for reading, group in joined.values()]
+        return [_decode_group(reading, group, messages, named) for reading, group in joined.values()]
+
+    def _named(self, prefixes: pl.Series, *, shared: bool) -> pl.Series:
+        """Give the shards of events by their `source.name`."""
+        if shared:
+            # A topic of several shards may have events of one that has left, or that is in no topology read so far.
+            for prefix in set(prefixes.unique()) - self._shards.keys():
+                self._shards[prefix] = self._router.shard_of(prefix)
+        return prefixes.replace(self._shards)
 
     def topics_of(self, table: str) -> frozenset[str]:
         """Give the topics that are known to feed a target table."""
@@ -136,7 +153,7 @@ class Decoder:
             raise PoisonError("no change event", dict.fromkeys(group.sequences, error.message)) from None
         source = _source_of(written, group)
         named = ".".join((source["name"], source["schema"], source["table"]))
-        if ".".join(avro_name(part) for part in named.split(".")) != schema.record:
+        if not self._router.is_record_of(schema.record, named, topic):
             raise DecodeError(
                 f"{_place(group.first)}: the registry's schema is of {schema.record!r}, and the event is of {named!r}",
                 hint="the registry has lost or changed its ids; nothing was written",
@@ -147,9 +164,11 @@ class Decoder:
         own_key = self._key(topic, key_header, schema, group) if key_header else ()
         appended = route.keeping.mode is Mode.APPEND
         key = own_key if appended else _declared(topic, route, schema) or own_key
+        _see_that_masks_fit(topic, route, schema, {*key, *own_key})
         _warn_of_risks(topic, schema)
-        same = (str(schema.layout), route, schema.columns, key, own_key)
-        reading = _Reading(route, schema.columns, key, own_key, written, Container(schema.layout))
+        shared = self._router.shares(topic)
+        same = (str(schema.layout), route, schema.columns, key, own_key, shared)
+        reading = _Reading(route, schema.columns, key, own_key, written, Container(schema.layout), shared)
         return self._same.setdefault(same, reading)
 
     def _schema(self, topic: str, header: bytes, group: _Group) -> dict[str, Any]:
@@ -168,7 +187,7 @@ class Decoder:
 
     def _key(self, topic: str, header: bytes, schema: RowSchema, group: _Group) -> tuple[str, ...]:
         names = {column.field: column.name for column in schema.columns}
-        fields = read_key_schema(self._schema(topic, header, group))
+        fields = [f for f in read_key_schema(self._schema(topic, header, group)) if f not in self._router.key_fields]
         missing = [name for name in fields if name not in names]
         if missing:
             raise TableError(f"topic {topic!r}: the key has a field {missing[0]!r} that the row has not", topic=topic)
@@ -186,7 +205,29 @@ def _declared(topic: str, route: Route, schema: RowSchema) -> tuple[str, ...]:
     return route.key
 
 
-def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message], shards: Mapping[str, str]) -> Decoded:
+def _see_that_masks_fit(topic: str, route: Route, schema: RowSchema, key: Collection[str]) -> None:
+    """Refuse what can't be masked, before any value of it is read.
+
+    Raises:
+        TableError: the key is masked, or a type whose values have no text of PostgreSQL's own here.
+    """
+    types = {column.name: column.type for column in schema.columns}
+    for name, mask in route.masks:
+        if name in key:
+            raise TableError(
+                f"topic {topic!r}: column {name!r} is masked, and it is of the key, which tells rows apart",
+                topic=topic,
+                hint="leave the key as it is, or give the table another `key`",
+            )
+        if name in types and not mask.fits(types[name]):
+            raise TableError(
+                f"topic {topic!r}: column {name!r} can't be masked by `{mask.kind}`, for it is of type {types[name].name}",
+                topic=topic,
+                hint=f"`mask: remove` is for every type, the others for {', '.join(sorted(TEXTS))}",
+            )
+
+
+def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message], named: _Named) -> Decoded:
     try:
         events = reading.container.decode(group.bodies)
     except Exception as error:
@@ -200,7 +241,7 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     meta = pl.DataFrame(
         {
             SEQUENCE: pl.Series(group.sequences, dtype=pl.Int64),
-            SHARD: source.field("name").replace(shards),
+            SHARD: named(source.field("name"), shared=reading.shared),
             LSN: lsn,
             SOURCE_TS: source.field("ts_us"),
             **({INCREMENTAL: incremental} if incremental.any() else {}),
@@ -231,7 +272,13 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
         rows = rows.with_columns(_lineage(changes, messages))
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
-    return Decoded(route.table, reading.columns, reading.key, rows, truncates, route.with_shard, route.keeping)
+    columns, masks = reading.columns, dict(route.masks)
+    if masks:
+        rows = masked(rows, masks)
+        columns = tuple(replace(c, type=PgType("text")) if c.name in masks else c for c in columns)
+    return Decoded(
+        route.table, columns, reading.key, rows, truncates, route.with_shard, route.keeping, masks, reading.shared
+    )
 
 
 def _transaction(source: pl.Series) -> pl.Series:

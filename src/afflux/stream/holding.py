@@ -12,6 +12,7 @@ import polars as pl
 
 from afflux.sinks.base import LSN, SEQUENCE, SHARD, EventKey, LetterId, Mode, Partition, event_key, unchanged
 from afflux.stream.decoded import BORN, DEPARTS, Decoded, Message
+from afflux.stream.sealed import sealed_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def judge(
     # Where every change is kept, none makes another irrelevant, nor needs its values.
     decoded = [part for part in decoded if part.keeping.mode is not Mode.APPEND]
     truncated: dict[Partition, int] = {}
-    for truncate in (truncate for part in decoded for truncate in part.truncates):
+    # A truncate is of one shard's rows: where others' events are in its topic, their dead letters matter on.
+    for truncate in (truncate for part in decoded if not part.shared for truncate in part.truncates):
         at = place(messages[truncate.sequence])
         truncated[at.partition] = max(at.offset, truncated.get(at.partition, 0))
     keys = _keys(messages, letters) if letters else {}
@@ -77,9 +79,10 @@ def _keys(messages: Sequence[Message], letters: Collection[EventKey]) -> dict[in
     """Find the messages whose keys have dead letters."""
     found = {}
     for number, message in enumerate(messages):
-        key = event_key(message.topic(), message.key())
-        if key is not None and key in letters:
-            found[number] = key
+        for spelled in (message.key(), sealed_key(message.key())):
+            key = event_key(message.topic(), spelled)
+            if key is not None and key in letters:
+                found[number] = key
     return found
 
 

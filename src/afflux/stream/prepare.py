@@ -46,6 +46,7 @@ from afflux.stream.folder import fold
 from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw
 from afflux.stream.overtaken import emptied, newest, without_overtaken
+from afflux.stream.sealed import Sealed, seal
 
 log = structlog.get_logger()
 
@@ -82,6 +83,7 @@ class Preparer:
         ends_of: gives the read-committed end of each partition of a topic now.
         deaths: says when a topic has too many dead letters; None where any number is right.
         completer: reads at the shards what events left out; None where that may not be.
+        sealed: tells of which topics no dead letter may hold anything that an event has said.
     """
 
     def __init__(
@@ -90,7 +92,9 @@ class Preparer:
         ends_of: Callable[[str], Mapping[Partition, int]],
         deaths: Deaths | None = None,
         completer: Completer | None = None,
+        sealed: Sealed = lambda _topic: False,
     ) -> None:
+        self._sealed = sealed
         self.decoder = decoder
         self.completer = completer
         self._ends_of = ends_of
@@ -222,6 +226,8 @@ class Preparer:
         at = place(message)
         headers = tuple((name, value) for name, value in message.headers() or ())
         letter = DeadLetter(*at, message.key(), message.value(), headers, kind=kind, reason=reason)
+        if self._sealed(at.partition.topic):
+            letter = seal(letter)
         self.version += 1
         too_many = self._deaths.count(letter) if self._deaths else ""
         if too_many:
@@ -231,7 +237,7 @@ class Preparer:
         else:
             prepared.dead[at] = letter
             self._remember(letter)
-            log.warning("dead letter", id=str(at), kind=kind, reason=reason)
+            log.warning("dead letter", id=str(at), kind=kind, reason=letter.reason)
 
     def bury_refused(self, prepared: Prepared, refused: RefusedError) -> None:
         """Make dead letters of the messages whose rows the target refuses."""

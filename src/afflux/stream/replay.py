@@ -24,9 +24,11 @@ from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError,
 from afflux.sinks.base import HELD, DeadLetter, EventKey, LetterId, Partition, Sink, event_key
 from afflux.sinks.state import LetterFilter, LetterHead, SinkState
 from afflux.stream.completing import Completer
+from afflux.stream.decoded import Message
 from afflux.stream.decoder import Decoder
 from afflux.stream.intake import Raw
 from afflux.stream.prepare import Prepared, Preparer
+from afflux.stream.sealed import Again, Sealed, is_event_of, is_sealed
 
 Result = TypeVar("Result")
 
@@ -45,6 +47,8 @@ class Replay:
         state: the same sink's state.
         ends_of: gives the read-committed end of each partition of a topic now.
         completer: reads at the shards what events left out; None where that may not be.
+        sealed: tells of which topics no dead letter may hold anything that an event has said.
+        again: reads the events of such letters anew.
     """
 
     def __init__(
@@ -54,8 +58,14 @@ class Replay:
         state: SinkState,
         ends_of: Callable[[str], Mapping[Partition, int]],
         completer: Completer | None = None,
+        *,
+        sealed: Sealed = lambda _topic: False,
+        again: Again = lambda _letters: {},
     ) -> None:
-        self._preparer = _Unstoppable(decoder, ends_of, completer=completer)
+        self._preparer = _Unstoppable(decoder, ends_of, completer=completer, sealed=sealed)
+        self._again = again
+        self.gone: set[LetterId] = set()
+        """Sealed letters that could not be tried, for Kafka has their events no more."""
         self._sink = sink
         self._state = state
 
@@ -92,7 +102,11 @@ class Replay:
     def _try(self, letters: Sequence[LetterId]) -> None:
         """Apply letters in one transaction; where a table can't take them, in halves, the first one first."""
         while still := self._still_open(letters):
-            prepared = Prepared(Raw([_Message(letter) for letter in self._state.whole(still).values()]))
+            messages = self._messages(still)
+            still = [at for at in still if at in messages]
+            if not still:
+                return
+            prepared = Prepared(Raw(list(messages.values())))
             try:
                 _patiently(partial(self._apply, prepared, frozenset(still)))
             except Overtaken:
@@ -107,6 +121,21 @@ class Replay:
                 with suppress(Overtaken):
                     _patiently(partial(self._apply, prepared, frozenset(still)))
             return
+
+    def _messages(self, letters: Sequence[LetterId]) -> dict[LetterId, Message]:
+        """Give letters as the messages that they were; of the sealed ones those that are in Kafka still."""
+        whole = self._state.whole(letters)
+        closed = [at for at, letter in whole.items() if is_sealed(letter)]
+        read = self._again(closed) if closed else {}
+        found: dict[LetterId, Message] = {}
+        for at, letter in whole.items():
+            if not is_sealed(letter):
+                found[at] = _Message(letter)
+            elif at in read and is_event_of(letter, read[at]):
+                found[at] = read[at]
+            else:
+                self.gone.add(at)
+        return found
 
     def _apply(self, prepared: Prepared, letters: frozenset[LetterId]) -> None:
         """Apply letters without those that the target refuses."""
@@ -128,7 +157,7 @@ class Replay:
         heads = self._open_in({letter.partition.topic for letter in letters})
         before = {head.id: key for head in heads if head.id < letters[0] and (key := _key(head)) is not None}
         self._preparer.know_letters(before)
-        return [head.id for head in heads if head.id in wanted]
+        return [head.id for head in heads if head.id in wanted and head.id not in self.gone]
 
     def _open_in(self, topics: Collection[str]) -> list[LetterHead]:
         return self._state.letters(LetterFilter(topics=topics))

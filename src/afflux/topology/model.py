@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from afflux.topology.guard import Guard
 from afflux.topology.kinds import KINDS
+from afflux.topology.masking import ColumnRule, Masking
 from afflux.topology.monitor import Monitor
 from afflux.topology.part import Duration, Name, Part, PropertyText, Time, seconds
 from afflux.topology.sinks import PostgresSink, Sink
@@ -203,12 +204,16 @@ class Table(Part):
     """How changes are written: over the row, each as a row, or as versions with their times."""
     deletes: Literal["hard", "soft"] = "hard"
     """Whether a deleted row goes, or stays and is marked."""
+    shared: bool = False
+    """Whether other topologies may write the target table, too, which then have to say the same."""
     lineage: bool = False
     """Whether each row says by which event it came; with `append` and `history` it always does."""
     allow_duplicates: bool = False
     """Whether `append` and `history` are right even where Kafka Connect may deliver a change twice."""
     shards: Literal["all", "one"] = "all"
     """From all shards, or from the first one alone (a reference table)."""
+    columns: dict[str, ColumnRule] = {}
+    """Columns that are masked before anything is written: column -> how."""
     on_error: OnError = OnError()
     """How many events that can't be applied are borne, before the table is stopped."""
 
@@ -247,6 +252,8 @@ class Topology(Part):
     """Kafka Connect's single-message transforms, in order."""
     sinks: Annotated[list[Sink], Field(min_length=1)]
     """The targets."""
+    masking: Masking | None = None
+    """The key of hashed columns."""
     monitor: Monitor = Monitor()
     """How fresh the warehouse shall be, and what is an alert."""
 

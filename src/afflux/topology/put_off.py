@@ -9,7 +9,6 @@ from typing import Final
 from afflux.topology.tree import Mapping, Problem, general, inside, line_of, spelled, walk
 
 PUT_OFF: Final = (
-    "tables[].columns",
     "tables[].initial_load",
     "tables[].topics",
     "transforms[].type = Cast",

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
+from afflux.topology.databases import complaints
 from afflux.topology.model import Shard, Table, Topology
-from afflux.topology.names import table_topic, wrong_names
+from afflux.topology.names import notification_topic, shard_names, table_topic, wrong_names
+from afflux.topology.routing import misled, unread
 from afflux.topology.sinks import PostgresSink
 from afflux.topology.tables import is_exact
 from afflux.topology.tree import Path
@@ -30,10 +32,13 @@ def broken(topology: Topology) -> list[Broken]:
         *_copies(topology),
         *_targets(topology),
         *_keepings(topology),
+        *_databases(topology),
         *_meta_columns(topology),
+        *_masks(topology),
         *_replacements(topology),
         *_guard(topology),
         *_engines(topology),
+        *_routers(topology),
     ]
     if isinstance(topology.source.shards, list):
         found += wrong_names(topology)
@@ -126,6 +131,28 @@ def _keepings(topology: Topology) -> Iterator[Broken]:
             )
 
 
+def _masks(topology: Topology) -> Iterator[Broken]:
+    """A hash without a key could be undone by trying, and a masked key would tell no rows apart."""
+    for place, table in enumerate(topology.tables):
+        for column, rule in table.columns.items():
+            where = ("tables", place, "columns", column)
+            if rule.mask == "hash" and topology.masking is None:
+                yield (
+                    where,
+                    f"table {table.source!r} has the hashed column {column!r}, and there is no key; set masking.key to a reference",
+                )
+            if isinstance(table.key, list) and column in table.key:
+                yield (
+                    where,
+                    f"table {table.source!r} has the masked column {column!r} in its key, which can't be masked",
+                )
+
+
+def _databases(topology: Topology) -> Iterator[Broken]:
+    for place, sink in enumerate(topology.sinks):
+        yield from ((("sinks", place, "url"), f"sinks[{place}].url {reason}") for reason in complaints(sink))
+
+
 def _meta_columns(topology: Topology) -> Iterator[Broken]:
     for place, sink in enumerate(topology.sinks):
         names = list(sink.meta.model_dump().items())
@@ -162,6 +189,9 @@ def _engines(topology: Topology) -> Iterator[Broken]:
         for key in _AFFLUX_ONLY if sink.name in inside else ():
             if key in sink.model_fields_set:
                 yield ("sinks", place, key), f"sink {sink.name!r} has {key}, which engine: connect does not know"
+    if inside and "transforms" in topology.source.config:
+        fault = "source.config has transforms, and each connector of engine: connect reads its shard's own topics"
+        yield ("source", "config", "transforms"), fault
     for place, table in enumerate(topology.tables if inside else ()):
         for key in _MODES_OF_AFFLUX:
             if getattr(table, key) != Table.model_fields[key].default and (key != "key" or table.key != "with_shard"):
@@ -169,6 +199,23 @@ def _engines(topology: Topology) -> Iterator[Broken]:
                     ("tables", place, key),
                     f"table {table.source!r} has {key}: {_shown(getattr(table, key))}, which engine: connect can't keep",
                 )
+
+
+def _routers(topology: Topology) -> Iterator[Broken]:
+    """Topics that nobody could read, or tell apart, are refused."""
+    path: Path = ("source", "config", "transforms")
+    if reason := unread(topology.source.config):
+        yield path, f"source.config.{reason}"
+        return
+    shards = topology.source.shards if isinstance(topology.source.shards, list) else []
+    beside = {shard.name: frozenset(_beside(topology, shard)) for shard in shards}
+    for reason in misled(topology, shards, beside):
+        yield path, f"source.config.transforms: {reason}"
+
+
+def _beside(topology: Topology, shard: Shard) -> Iterator[str]:
+    names = shard_names(topology, shard)
+    yield from (names.heartbeat_topic, names.message_topic, notification_topic(topology))
 
 
 def _shown(value: object) -> str:

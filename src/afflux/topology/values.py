@@ -88,6 +88,13 @@ def _postgresql(text: str) -> Complaint:
     return "must be a URL such as postgresql://user:${env:NAME}@host:5432/database"
 
 
+def _database(text: str) -> Complaint:
+    """Which databases a sink may have is a matter of its type: see the rules."""
+    if text.startswith("${") or re.match(r"[a-z][a-z0-9+_]*://\S", text):
+        return None
+    return "must be a URL such as postgresql://user:${env:NAME}@host:5432/database"
+
+
 def _lake_path(text: str) -> Complaint:
     """Polars does not find files below a path with blanks or umlauts (observed on 2.1)."""
     if "${" in text or re.fullmatch(r"(/|[a-z][a-z0-9]+://)[A-Za-z0-9_./@:+~=-]+", text):
@@ -166,9 +173,10 @@ CHECKS: Final[dict[str, tuple[Callable[[str], Complaint], ...]]] = {
     "tables[].source": (_source_table,),
     "tables[].target": (_target_table,),
     "transforms[].regex": (_filled, _regex),
-    "sinks[].url": _POSTGRESQL,
+    "sinks[].url": (_filled, _reference, _database, _no_secret_in_url),
     "sinks[].path": (_filled, _reference, _lake_path, _no_secret_in_url),
     "sinks[].tables[].target": (_filled, _regex),
+    "masking.key": (_reference, _secret),
     "monitor.alerts.webhooks[].url": _HTTP,
     "monitor.page.hosts[]": (_filled, _reference, _host),
 }

@@ -1,13 +1,14 @@
 """Which columns of a table are compared, and which of them are its key."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
 
 from afflux.errors import SourceError
 from afflux.sinks.base import TableName
+from afflux.transforms.masks import Mask, Masks
 
 _TABLE = """
 SELECT a.attname, t.typname, array_position(i.indkey::smallint[], a.attnum)
@@ -25,14 +26,37 @@ class Layout:
 
     types: Mapping[str, str]
     key: tuple[str, ...] = ()
+    masks: Masks = field(default_factory=dict)
+    """Columns that are masked on their way to the target, and are compared as they come there."""
+
+    def with_masks(self, masks: Masks) -> "Layout":
+        """Give the layout of the same table whose columns count as masked, which makes them text."""
+        return replace(self, types={n: "text" if n in masks else t for n, t in self.types.items()}, masks=masks)
 
     def text(self, column: str) -> sql.Composable:
         """Give the expression whose text stands for a column's value; NULL where the table has no such column."""
         if column not in self.types:
             return sql.SQL("NULL")
+        if column in self.masks:
+            return _masked(sql.SQL("{}::text").format(sql.Identifier(column)), self.masks[column])
         cast = _AS_IN_TARGET.get(self.types[column])
         name = sql.Identifier(column)
         return sql.SQL("{}::{}").format(name, sql.SQL(cast)) if cast else name
+
+
+def _masked(text: sql.Composable, mask: Mask) -> sql.Composable:
+    """Write the mask of a text as SQL; the same as `Mask.text`."""
+    if mask.kind == "remove":
+        return sql.SQL("NULL::text")
+    if mask.kind == "hash":
+        inner, outer = (sql.Literal(pad) for pad in mask.pads())
+        return sql.SQL("encode(sha256({outer} || sha256({inner} || convert_to({text}, 'UTF8'))), 'hex')").format(
+            outer=outer, inner=inner, text=text
+        )
+    return sql.SQL(
+        "CASE WHEN length({text}) <= {keep} THEN repeat('*', length({text})) "
+        "ELSE repeat('*', length({text}) - {keep}) || right({text}, {keep}) END"
+    ).format(text=text, keep=sql.Literal(mask.keep))
 
 
 def read_layout(connection: psycopg.Connection, table: TableName) -> Layout | None:

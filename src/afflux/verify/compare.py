@@ -12,6 +12,7 @@ from psycopg import sql
 from afflux.errors import SinkError, SourceError
 from afflux.sinks.base import Keeping, Mode, TableName
 from afflux.topology.sinks import MetaColumns
+from afflux.transforms.masks import Masks
 from afflux.verify.columns import Layout, common_key, union
 from afflux.verify.comparison import Comparison
 from afflux.verify.differences import differences
@@ -59,6 +60,7 @@ def compare(
     key: Sequence[str] = (),
     keeping: Keeping | None = None,
     meta: MetaColumns | None = None,
+    masks: Masks | None = None,
 ) -> Comparison:
     """Compare a table row for row: all columns of the source, exact values, both ways.
 
@@ -73,6 +75,7 @@ def compare(
         key: the columns that tell rows apart; the table's primary key without any.
         keeping: how the target keeps rows: of deleted ones that stay, and of versions that are over, none counts.
         meta: what the target calls the columns of afflux's own.
+        masks: the columns that are masked on their way; the source's values are masked alike, by the source itself.
 
     Raises:
         SourceError: a shard can't be read, or lacks the table or its primary key.
@@ -93,7 +96,7 @@ def compare(
     with ExitStack() as snapshots:
         for server in (*sources.values(), warehouse):
             server.enter(snapshots)
-        layouts = {shard: _present(server) for shard, server in sources.items()}
+        layouts = {shard: _present(server).with_masks(masks or {}) for shard, server in sources.items()}
         there = warehouse.layout({column: of for layout in layouts.values() for column, of in layout.types.items()})
         key, columns = tuple(key) or common_key(layouts, table), union(layouts.values())
         sides: list[tuple[Side, Layout]] = [(sources[shard], layout) for shard, layout in layouts.items()]

@@ -1,22 +1,20 @@
 """A lake's tables as the target of a comparison: what PostgreSQL would say of the same rows, computed here."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import polars as pl
 
 from afflux.errors import SinkError
-from afflux.sinks.base import DELETED, TableName
-from afflux.sinks.base import SHARD as ROW_SHARD
+from afflux.sinks.base import TableName
 from afflux.sinks.delta.store import Store, errors
 from afflux.sinks.delta.tables import place
 from afflux.sinks.delta.target import Target
 from afflux.sinks.reference.columns import Names
 from afflux.topology.sinks import MetaColumns
-from afflux.types.exact_text import exact_text, record_text
 from afflux.verify.columns import Layout
-from afflux.verify.digests import DIGEST, SHARD, key_columns, schema
+from afflux.verify.digests import schema
+from afflux.verify.frames import digested, living
 
 _BLOCK_ROWS = 100_000
 
@@ -77,51 +75,16 @@ class LakeTable:
             SinkError: the table can't be read.
         """
         assert self._target is not None  # noqa: S101 - there is a layout
-        rows = self._target.rows()
-        if DELETED in self._target.types:
-            rows = rows.filter(~pl.col(DELETED))
+        rows = self._target.rows().filter(living(self._target.types))
         shape = schema(key)
         parts = [pl.DataFrame(schema=shape)]
         with errors(self.where, f"read table {self.table}"):
             for block in rows.collect_batches(chunk_size=_BLOCK_ROWS):
                 if self._stopped:
                     raise SinkError(f"{self.where}: the read of table {self.table} was cut short")
-                parts.append(self._digests(block, layout, columns, key))
+                parts.append(digested(block, layout, columns, key))
         return pl.concat(parts)
 
     def cancel(self) -> None:
         """End a read that another thread is in."""
         self._stopped = True
-
-    def _digests(self, rows: pl.DataFrame, layout: Layout, columns: Sequence[str], key: Sequence[str]) -> pl.DataFrame:
-        nothing = pl.Series([None] * rows.height, dtype=pl.String)
-        texts = {name: exact_text(rows[name]) if name in rows.columns else nothing for name in columns}
-        digests = [_digest(record) for record in record_text([texts[name] for name in columns])]
-        keys = {
-            column: _cast(texts[name], layout.types[name]) for column, name in zip(key_columns(key), key, strict=True)
-        }
-        return pl.DataFrame({SHARD: rows[ROW_SHARD], **keys, DIGEST: pl.Series(digests, dtype=pl.Int64)})
-
-
-def _digest(record: str) -> int:
-    return int.from_bytes(hashlib.md5(record.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
-
-
-def _cast(texts: pl.Series, source: str) -> pl.Series:
-    """Give a key's texts as PostgreSQL's cast to text does, which differs from its output for some types."""
-    match source:
-        case "bool":
-            return texts.replace_strict({"t": "true", "f": "false"}, default=None, return_dtype=pl.String)
-        case "bpchar":
-            return texts.str.strip_chars_end(" ")
-        case "inet":
-            whole = (
-                pl.when(pl.col("text").str.contains(":", literal=True)).then(pl.lit("/128")).otherwise(pl.lit("/32"))
-            )
-            host = ~pl.col("text").str.contains("/", literal=True)
-            return (
-                texts.to_frame("text")
-                .select(pl.col("text") + pl.when(host).then(whole).otherwise(pl.lit("")))
-                .to_series()
-            )
-    return texts

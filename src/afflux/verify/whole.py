@@ -19,9 +19,10 @@ from afflux.stream.router import Route, Router
 from afflux.topology.model import Topology
 from afflux.topology.names import table_topic
 from afflux.topology.secrets import resolve
-from afflux.topology.sinks import DeltaSink, PostgresSink, Sink
+from afflux.topology.sinks import DeltaSink, PostgresSink, Sink, SqlSink
 from afflux.verify.compare import Sides, compare
 from afflux.verify.comparison import Comparison
+from afflux.verify.database import Databases
 
 _AGAIN_SECONDS = 1.0
 
@@ -155,6 +156,7 @@ def _compared(
             key=feed.route.key,
             keeping=feed.route.keeping,
             meta=sink.meta,
+            masks=dict(feed.route.masks),
         )
         if found.equal or monotonic() >= until:
             return found
@@ -209,3 +211,5 @@ def _target(sink: Sink) -> Iterator["psycopg.Connection | Sides"]:
             from afflux.verify.lake import Lake  # noqa: PLC0415 - likewise
 
             yield Lake(store_of(sink), sink.meta)
+        case SqlSink():
+            yield Databases(resolve(sink.url), sink.meta)
