@@ -19,6 +19,7 @@ function become(session) {
   put(at('acting'), who.name ? 'acting as ' + who.name : '');
   for (const row of rows.values()) row.acts.hidden = !who.name;
   letters = null;
+  if (!who.name) { chosen.clear(); opened.clear(); }
   showLetters();
 }
 at('enter').addEventListener('click', async () => {
@@ -92,7 +93,7 @@ function fitActs(row, shard) {
 
 // --- dead letters
 let letters = null, waiting = {}, lettersAsked = null;
-const chosen = new Map();
+const chosen = new Map(), opened = new Map();
 function showDead(targets) {
   const now = Object.fromEntries(targets.filter((target) => target.dead_letters).map((target) => [target.sink, target.dead_letters]));
   const news = JSON.stringify(now) !== JSON.stringify(waiting);
@@ -117,11 +118,11 @@ async function showLetters(again) {
   }
   letters = found;
   at('dead').hidden = !found.some(([, told]) => told.many || told.notes.length);
-  chosen.clear();
   at('letters').replaceChildren(...found.filter(([, told]) => told.many || told.notes.length).map(([sink, told]) => lettersOf(sink, told)));
 }
 function lettersOf(sink, told) {
-  chosen.set(sink, new Set());
+  // What was chosen and opened stays so when the list is told anew.
+  chosen.set(sink, new Set(told.letters.map((letter) => letter.id).filter((id) => chosen.has(sink) && chosen.get(sink).has(id))));
   const replay = make('button', {class: 'more', type: 'button', disabled: ''}, 'replay …');
   const discard = make('button', {class: 'more danger', type: 'button', disabled: ''}, 'discard …');
   const all = make('input', {type: 'checkbox', 'aria-label': 'all of ' + sink});
@@ -141,19 +142,24 @@ function lettersOf(sink, told) {
   const lines = told.letters.map((letter) => {
     const box = make('input', {type: 'checkbox', 'aria-label': letter.id});
     boxes.push([box, letter.id]);
+    box.checked = chosen.get(sink).has(letter.id);
+    const place = sink + ' ' + letter.id;
     box.addEventListener('change', () => { pick(letter.id, box.checked); fit(); });
-    const inside = make('pre', {hidden: ''});
-    const look = make('button', {class: 'plain', type: 'button', 'aria-expanded': 'false'}, letter.id);
+    const inside = make('pre', {}, opened.get(place) || '');
+    inside.hidden = !opened.has(place);
+    const look = make('button', {class: 'plain', type: 'button', 'aria-expanded': String(!inside.hidden)}, letter.id);
     look.addEventListener('click', async () => {
       inside.hidden = !inside.hidden;
       look.setAttribute('aria-expanded', String(!inside.hidden));
-      if (inside.hidden || inside.textContent) return;
+      if (inside.hidden) { opened.delete(place); return; }
       try { inside.textContent = (await answered(await fetch('dead-letters?sink=' + encodeURIComponent(sink) + '&id=' + encodeURIComponent(letter.id)), 'dead-letters')).text; }
       catch (error) { inside.textContent = error.message; }
+      if (!inside.hidden) opened.set(place, inside.textContent);
     });
     return make('li', {}, box, ' ', look, ' ', make('span', {class: 'faint small'}, [letter.table, 'key ' + letter.key, moment(letter.first_seen)].join(' · ')),
       make('div', {class: 'small'}, make('strong', {class: 'warning'}, letter.kind + ': '), letter.reason), inside);
   });
+  fit();
   const more = told.many > told.letters.length ? make('p', {class: 'faint'}, 'the oldest ' + told.letters.length + ' of ' + count(told.many)) : '';
   return make('div', {class: 'card'}, make('div', {class: 'tools'}, make('label', {}, all, ' ' + sink + ': ' + many(told.many, 'dead letter')), replay, discard),
     ...told.notes.map((note) => make('p', {class: 'warning'}, note)), make('ul', {class: 'list'}, ...lines), more);
