@@ -107,11 +107,13 @@ class Keeping:
         mode: what it holds.
         soft: of `Mode.UPSERT`: a deleted row stays and is marked, until it is inserted again.
         lineage: whether rows say by which event they came; those of the other modes always do.
+        shared: whether other topologies may write the table, too.
     """
 
     mode: Mode = Mode.UPSERT
     soft: bool = False
     lineage: bool = False
+    shared: bool = False
 
     @property
     def traced(self) -> bool:

@@ -155,6 +155,10 @@ LAYOUTS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX moves_arrived ON afflux.moves (topology, target) WHERE half = 'arrived'",
         "CREATE INDEX moves_unknown ON afflux.moves (topology, target) WHERE origin IS NOT NULL AND unknown <> '{}'",
     ),
+    (
+        """CREATE TABLE afflux.claims (
+          schema text, name text, topology text, shared boolean NOT NULL, PRIMARY KEY (schema, name, topology))""",
+    ),
 )
 """The sink's own state: what each version of its layout adds to the one before it."""
 

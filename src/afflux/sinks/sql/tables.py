@@ -9,6 +9,7 @@ from psycopg import sql
 from afflux.errors import TableError
 from afflux.sinks.base import Mode, TableChanges, TableName
 from afflux.sinks.sql import statements
+from afflux.sinks.sql.claims import claim
 from afflux.sinks.sql.meta import Meta
 from afflux.topology.sinks import MetaColumns
 
@@ -70,7 +71,7 @@ class Tables:
             Whether the table is there; False for one that has been truncated before its first row.
 
         Raises:
-            TableError: the table is there and can't be afflux's.
+            TableError: the table is there and can't be afflux's, or is another topology's.
         """
         meta = self.meta(changes)
         wanted = {column.name for column in changes.columns} | meta.types.keys()
@@ -79,6 +80,7 @@ class Tables:
         _refuse_clash(changes, meta)
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            claim(connection, self._scope["topology"], changes.table, shared=changes.keeping.shared)
             there = self._columns(connection, changes.table)
             if not there:
                 if not (changes.key or (changes.columns and changes.keeping.mode is Mode.APPEND)):
