@@ -38,7 +38,7 @@ source:
   user: cdc
   password: "${{file:{secrets}:cdc_password}}"
   names: {{topic_prefix: "{name}-{{shard}}"}}
-  config: {{heartbeat.interval.ms: 1000}}
+  config: {connector}
 {source}  shards: {shards}
 tables: {tables}
 transforms:
@@ -64,6 +64,7 @@ class Estate:
         partitions: of each table's topic.
         lake: where a sink of type delta is to write, beside or instead of the warehouse.
         warehouse: whether there is a sink into the warehouse.
+        connector: more of `source.config`.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class Estate:
         partitions: int = 1,
         lake: Path | None = None,
         warehouse: bool = True,
+        connector: dict[str, Any] | None = None,
     ) -> None:
         self.addresses, self.name, self.partitions = addresses, name, partitions
         self.shards = list(range(shards))
         self.tables = tables or [{"source": rf"{name}\..*"}]
         self.source = source or {}
+        self.connector = {"heartbeat.interval.ms": 1000} | (connector or {})
         self.sinks = [self._warehouse()] if warehouse else []
         self.sinks += [{"name": "lake", "type": "delta", "path": str(lake), "batch": {"seconds": 0.1}}] if lake else []
         self.path = folder / f"{name}.yaml"
@@ -113,6 +116,7 @@ class Estate:
             connect=self.addresses.connect[0],
             secrets=self.addresses.secrets,
             source="".join(f"  {key}: {json.dumps(value)}\n" for key, value in self.source.items()),
+            connector=json.dumps(self.connector),
             shards=json.dumps([listed[number] for number in self.shards]),
             tables=json.dumps(self.tables),
             sinks=json.dumps(self.sinks),
@@ -125,7 +129,7 @@ class Estate:
             daemon.kill()
         remove(load_resolved(self.path), None, Extent(slot=True, publication=True, offsets=True))
         self.kafka.delete(
-            [topic for topic in self.kafka.names() if topic.startswith((f"{self.name}-shard", f"afflux.{self.name}."))]
+            [topic for topic in self.kafka.names() if topic.startswith((f"{self.name}-shard", f"{self.name}.", f"afflux.{self.name}."))]
         )
 
         for number in range(len(self.addresses.shards)):

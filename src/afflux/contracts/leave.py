@@ -6,7 +6,7 @@ from afflux.clients.registry import Registry
 from afflux.clients.servers import servers
 from afflux.errors import UsageError
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import shard_names, table_topic
+from afflux.topology.names import own_topic, shard_names
 from afflux.topology.tables import match
 
 
@@ -24,7 +24,7 @@ def left_by(topology: Topology, shard: str, subjects: Iterable[str]) -> list[str
     """
     gone = Shard(name=shard, host="gone")
     own = shard_names(topology, gone)
-    topics = {own.heartbeat_topic, own.message_topic, *(table_topic(topology, gone, t.source) for t in topology.tables)}
+    topics = {own.heartbeat_topic, own.message_topic, *(own_topic(topology, gone, t.source) for t in topology.tables)}
 
     def is_own(topic: str) -> bool:
         table = topic.removeprefix(f"{own.topic_prefix}.")

@@ -9,10 +9,10 @@ from afflux.clients.registry import Registry
 from afflux.clients.servers import login
 from afflux.contracts.shape import Shape, of_catalog, of_schemas
 from afflux.control.desired import TABLES
-from afflux.errors import SourceError
+from afflux.errors import SourceError, UsageError
 from afflux.stream.subscription import Declared
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import notification_topic, shard_names, signal_topic, table_topic
+from afflux.topology.names import notification_topic, own_topic, shard_names, signal_topic, table_topic
 from afflux.topology.tables import is_read_from, match
 
 _WORKERS = 16
@@ -95,8 +95,16 @@ def produced(topology: Topology, registry: Registry, tables: Collection[str]) ->
 
     Raises:
         RegistryError: the registry does not answer.
+        UsageError: shards share a subject.
         DecodeError: a subject's schema is no change event's.
     """
+    for table in tables:
+        for shard in topology.shards:
+            if (topic := table_topic(topology, shard, table)) != own_topic(topology, shard, table):
+                raise UsageError(
+                    f"table {table}: all shards' schemas are in one subject, {topic}-value, whose newest may be any shard's",
+                    hint="Compare with what the shards hold: --against shards.",
+                )
 
     def read(place: tuple[str, Shard]) -> Shape | None:
         topic = table_topic(topology, place[1], place[0])

@@ -12,6 +12,8 @@ from afflux.control.desired import TABLES, Desired
 from afflux.control.identities import faults, given_key
 from afflux.control.world import Problem, ShardWorld
 from afflux.topology.model import Shard, Topology
+from afflux.topology.names import own_topic, table_topic
+from afflux.topology.shared import shared_of
 from afflux.topology.tables import is_exact, is_read_from, match, matches
 
 OLDEST = 130000
@@ -25,12 +27,32 @@ def problems(topology: Topology, shard: Shard, world: ShardWorld, wanted: Desire
         *_slot(shard, world),
         *_publication(shard, world, wanted),
         *_patterns(topology, shard, world),
+        *_routed(topology, shard, wanted),
         *(
             dataclasses.replace(problem, table=table.full_name)
             for table in wanted.tables
             for problem in _table(topology, shard, table, world)
         ),
     ]
+
+
+def _routed(topology: Topology, shard: Shard, wanted: Desired) -> Iterator[Problem]:
+    """Tables whose topic, by the connectors' own routers, does not tell which table it is of."""
+    for table in wanted.tables:
+        topic = table_topic(topology, shard, table.full_name)
+        if topic == own_topic(topology, shard, table.full_name):
+            continue
+        told, _ = shared_of(topology, topic)
+        if told != table.full_name:
+            whose = f"is taken for {told}'s" if told else "does not tell whose it is"
+            yield Problem(
+                shard.name,
+                f"table {table.full_name}",
+                f"the connector's router leads it to topic {topic}, which {whose}",
+                "Let the new name end in schema.table, such as $1 of 'shard[0-9]+\\.(public\\..*)'; or name the table itself"
+                " in tables.",
+                table.full_name,
+            )
 
 
 def _server(shard: Shard, world: ShardWorld) -> Iterator[Problem]:

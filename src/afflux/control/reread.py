@@ -29,6 +29,7 @@ from afflux.control.status import ShardStatus, Verdict
 from afflux.errors import AffluxError, ConnectError, UsageError
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import message_prefix, shard_names, table_topic
+from afflux.topology.shared import shared_of
 
 PASS_SECONDS = 60.0
 """How long a connector may take to come past a mark in the WAL."""
@@ -56,7 +57,13 @@ class Reread:
 
 
 def reread(
-    topology: Topology, topics: Collection[str], *, by: str, report: Progress | None = None, incremental: bool = False
+    topology: Topology,
+    topics: Collection[str],
+    *,
+    by: str,
+    shards: Collection[str] = (),
+    report: Progress | None = None,
+    incremental: bool = False,
 ) -> list[Reread]:
     """Ask for tables of shards to be read anew.
 
@@ -64,6 +71,7 @@ def reread(
         topology: as loaded.
         topics: of the tables and shards that are meant.
         by: who asks.
+        shards: the names of those that are meant, of topics that several have; all, where there are none.
         report: told (shard, what happened), from several threads.
         incremental: read between the shards' changes where the tables allow it; else these wait meanwhile.
 
@@ -84,7 +92,12 @@ def reread(
             tell(shard.name, error.message)
             return [Reread(shard.name, (), error=error.message, hint=error.hint)]
 
-    meant = [s for s in topology.shards if any(t.startswith(f"{_prefix(topology, s)}.") for t in topics)]
+    sharing = {name for topic in topics for name in shared_of(topology, topic)[1] if not shards or name in shards}
+    meant = [
+        s
+        for s in topology.shards
+        if s.name in sharing or any(t.startswith(f"{_prefix(topology, s)}.") for t in topics)
+    ]
     with ThreadPoolExecutor(WORKERS) as pool:
         return [asked for of_shard in pool.map(one, meant) for asked in of_shard]
 

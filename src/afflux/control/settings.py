@@ -12,12 +12,12 @@ from afflux.assets import asset
 from afflux.clients.catalog import Relation
 from afflux.control.converters import converting, registry_url
 from afflux.control.identities import given_key
-from afflux.control.renaming import renames
 from afflux.control.security import java_security
 from afflux.errors import UsageError
 from afflux.topology.kinds import KINDS
 from afflux.topology.model import Shard, Topology
-from afflux.topology.names import message_prefix, notification_topic, shard_names, signal_topic
+from afflux.topology.names import message_prefix, notification_topic, own_topic, shard_names, signal_topic, table_topic
+from afflux.topology.routing import SHARD_FIELD, needs_shard
 from afflux.topology.tables import match
 
 TOPOLOGY_MARK, SHARD_MARK = "afflux.topology", "afflux.shard"
@@ -128,11 +128,6 @@ def check_settings(topology: Topology) -> None:
     Raises:
         UsageError: the message names the property and says why.
     """
-    if router := renames(topology.source.config):
-        raise UsageError(
-            f"source.config can't set {router}: topics that a connector's own transform renames are not read in this version",
-            hint="Remove it: the topology's `transforms` name the targets. docs/layouts.md says more.",
-        )
     for key in topology.source.config:
         if key in _OWN:
             raise UsageError(f"source.config can't set {key}: {_OWN[key]}", hint="Remove it from the topology.")
@@ -200,6 +195,8 @@ def connector_config(topology: Topology, shard: Shard, tables: Collection[Relati
     if given := key_columns(topology, tables):
         theirs = config.get(KEY_COLUMNS, "")
         config[KEY_COLUMNS] = f"{given};{theirs}" if theirs else given
+    if needs_shard(topology):
+        config |= _with_shard(topology, shard, tables, config["transforms"], config.get("predicates", ""))
     if topology.connect_sinks:
         config = RESELECT | config
     if exact:
@@ -207,6 +204,27 @@ def connector_config(topology: Topology, shard: Shard, tables: Collection[Relati
         used = STOCK if topology.connect_sinks else EXACT
         config |= used | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
     return config
+
+
+def _with_shard(
+    topology: Topology, shard: Shard, tables: Iterable[Relation], transforms: str, predicates: str
+) -> dict[str, str]:
+    """Return what puts the shard into the keys of events that go to topics of several shards."""
+    shared = {table_topic(topology, shard, t.full_name) for t in tables} - {
+        own_topic(topology, shard, t.full_name) for t in tables
+    }
+    if not shared:
+        return {}
+    return {
+        "transforms": f"{transforms},affluxShard",
+        "transforms.affluxShard.type": "org.apache.kafka.connect.transforms.InsertField$Key",
+        "transforms.affluxShard.static.field": SHARD_FIELD,
+        "transforms.affluxShard.static.value": shard.name,
+        "transforms.affluxShard.predicate": "affluxShared",
+        "predicates": f"{predicates},affluxShared" if predicates else "affluxShared",
+        "predicates.affluxShared.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.affluxShared.pattern": "|".join(re.escape(topic) for topic in sorted(shared)),
+    }
 
 
 def key_columns(topology: Topology, tables: Iterable[Relation]) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from afflux.clients.connect import Connector
 from afflux.control.converters import CONVERTERS, needed
-from afflux.control.renaming import renames
 from afflux.errors import UsageError
 from afflux.onboarding.draft import KAFKA, PASSWORD, REGISTRY, Draft, Place
+from afflux.topology.routing import unread
 from afflux.topology.secrets import is_reference
 
 KIND = "io.debezium.connector.postgresql.PostgresConnector"
@@ -57,8 +57,8 @@ def adopt(name: str, connect: str, connectors: Mapping[str, Connector], *, targe
     notes += [
         f"connector {connector.name} has transforms of its own ({connector.config['transforms']})"
         + (
-            ", which rename topics: those are not read in this version, see docs/layouts.md."
-            if renames(connector.config)
+            f", which can't be followed: {reason} (see docs/layouts.md)."
+            if (reason := unread(connector.config))
             else "."
         )
         for connector in found

@@ -115,8 +115,7 @@ def rewind(
             other = bool(standing.topic_id) and ids.get(topic, standing.topic_id) != standing.topic_id
             _see_that_nothing_is_skipped(standing, to[standing.partition], held[standing.partition], other=other)
     changed = {s.partition for s in standings if ids.get(topic) != s.topic_id or to.get(s.partition) != s.next_offset}
-    shard = desk.declared.shard_of(topic)
-    shards = {shard} if shard and changed & to.keys() else set()
+    shards = set(desk.declared.shards_of(topic)) if changed & to.keys() else set()
     desk.state.rewind({partition: to[partition] for partition in changed & to.keys()}, ids, person(), shards)
     return [Move(*s.partition, s.next_offset, to[s.partition]) for s in standings if s.partition in to]
 
@@ -148,7 +147,7 @@ def begin_anew(desk: Desk, topics: Collection[str]) -> set[str]:
         )
     }
     if to:
-        shards = {shard for place in to if (shard := desk.declared.shard_of(place.topic))}
+        shards = {shard for place in to for shard in desk.declared.shards_of(place.topic)}
         desk.state.rewind(to, ids, person(), shards)
     return {partition.topic for partition in to}
 

@@ -67,10 +67,10 @@ def ask(
     if unknown:
         raise UsageError(f"there is no shard {unknown[0]!r}", hint=f"there are {', '.join(sorted(known))}")
     wanted = topics_of(desk, names)
-    topics = {topic for topic in wanted if desk.declared.shard_of(topic) in (set(shards) or known)}
-    asked = reread(desk.topology, topics, by=person(), report=tell, incremental=incremental)
+    topics = {topic for topic in wanted if desk.declared.shards_of(topic) & (set(shards) or known)}
+    asked = reread(desk.topology, topics, by=person(), shards=shards, report=tell, incremental=incremental)
     heard = {asking.shard for asking in asked if asking.id}
-    anew = begin_anew(desk, {topic for topic in topics if desk.declared.shard_of(topic) in heard})
+    anew = begin_anew(desk, {topic for topic in topics if desk.declared.shards_of(topic) & heard})
     for topic in sorted(anew):
         tell(desk.declared.shard_of(topic) or "", f"{topic} is read from its start on, for its position was lost")
     desk.state.resume(anew)

@@ -131,7 +131,7 @@ def chores_of(
             anew,
             Fills(topology, state, to),
             Contests(topology, state),
-            Leavers(topology, state, target),
+            Leavers(topology, state, target, ends_of),
             Burials(sink.dead_letters, state, sink.name, to.topics, _resolved(topology.kafka.properties)),
             *others,
         ],

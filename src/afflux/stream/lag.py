@@ -48,6 +48,7 @@ def _places(
 ) -> Iterator[tuple[str, Partition, int, int]]:
     """Give the shards, positions and ends of this worker's partitions, as far as they are known."""
     for partition in intake.assigned & applied.keys():
-        shard, end = declared.shard_of(partition.topic), intake.high_watermark(partition)
-        if shard is not None and end is not None and partition.topic not in heartbeats:
-            yield shard, partition, applied[partition], end
+        end = intake.high_watermark(partition)
+        if end is not None and partition.topic not in heartbeats:
+            for shard in declared.shards_of(partition.topic):
+                yield shard, partition, applied[partition], end

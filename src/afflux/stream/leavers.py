@@ -1,19 +1,20 @@
 """Shards that were taken out of the topology: what becomes of their rows is decided once, and done."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
 import structlog
 
-from afflux.sinks.base import Batch, Mode, Sink, TableChanges
+from afflux.sinks.base import Batch, Mode, Partition, Sink, TableChanges
 from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import SinkState
 from afflux.stream.decoded import Decoded, TruncateEvent
 from afflux.stream.folder import fold
-from afflux.stream.router import Router
-from afflux.stream.subscription import prefixes
+from afflux.stream.router import Route, Router
+from afflux.stream.subscription import Declared, prefixes
 from afflux.topology.model import Topology
 
 log = structlog.get_logger()
@@ -32,13 +33,19 @@ class Leavers:
         topology: the declared whole.
         state: the sink's state.
         sink: makes the sink itself, not open.
+        ends_of: gives the read-committed end of each partition of a topic now.
         unseen: how long a shard has to be away.
     """
 
     def __init__(
-        self, topology: Topology, state: SinkState, sink: Callable[[], Sink], unseen: timedelta = UNSEEN
+        self,
+        topology: Topology,
+        state: SinkState,
+        sink: Callable[[], Sink],
+        ends_of: Callable[[str], Mapping[Partition, int]],
+        unseen: timedelta = UNSEEN,
     ) -> None:
-        self._topology, self._state, self._make_sink = topology, state, sink
+        self._topology, self._state, self._make_sink, self._ends_of = topology, state, sink, ends_of
         self._unseen = unseen
         self._next = 0.0
         self._noticed: set[str] = set()
@@ -87,6 +94,7 @@ class Leavers:
         mine = [s.partition for s in self._state.positions() if s.partition.topic.startswith(f"{shard.prefix}.")]
         topics = sorted({partition.topic for partition in mine})
         tables = departure(shard.name, shard.prefix, topics, Router(self._topology))
+        tables += self._from_shared(shard.name)
         sink = self._make_sink()
         sink.open()
         try:
@@ -96,6 +104,23 @@ class Leavers:
             sink.close()
         log.warning("rows deleted", shard=shard.name, tables=[str(changes.table) for changes in tables])
         return topics
+
+    def _from_shared(self, shard: str) -> tuple[TableChanges, ...]:
+        """Give what takes a shard's rows out that came by topics which others share.
+
+        Rows of it that are still to come there are kept out: up to where those topics end now.
+        """
+        declared, router = Declared(self._topology), Router(self._topology)
+        found = []
+        for topic in sorted({s.partition.topic for s in self._state.positions()}):
+            schema, _, table = declared.source_of(topic).partition(".")
+            route = router.route(topic, schema, table) if table and router.shares(topic) else None
+            if route is not None and route.keeping.mode is not Mode.APPEND:
+                until = tuple(self._ends_of(topic).items())
+                (changes,) = fold([_gone(shard, topic, route)])
+                late = tuple(replace(truncate, until=until) for truncate in changes.truncates)
+                found.append(replace(changes, truncates=late, several=True))
+        return tuple(found)
 
 
 def departure(shard: str, prefix: str, topics: list[str], router: Router) -> tuple[TableChanges, ...]:
@@ -108,11 +133,14 @@ def departure(shard: str, prefix: str, topics: list[str], router: Router) -> tup
         router: the topology's.
     """
     found = []
-    now = int(time.time() * 1e6)
     for topic in topics:
         schema, _, table = topic.removeprefix(f"{prefix}.").partition(".")
         route = router.route(topic, schema, table) if table else None
         if route is not None and route.keeping.mode is not Mode.APPEND:
-            gone = TruncateEvent(shard, _LAST, 0, topic, now, 0, _LAST)
-            found.append(Decoded(route.table, (), (), pl.DataFrame(), (gone,), route.with_shard, route.keeping))
+            found.append(_gone(shard, topic, route))
     return fold(found)
+
+
+def _gone(shard: str, topic: str, route: Route) -> Decoded:
+    gone = TruncateEvent(shard, _LAST, 0, topic, int(time.time() * 1e6), 0, _LAST)
+    return Decoded(route.table, (), (), pl.DataFrame(), (gone,), route.with_shard, route.keeping)

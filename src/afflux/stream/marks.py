@@ -95,7 +95,7 @@ class MarkReader:
 def marks_of(
     markers: Mapping[str, Marker],
     ends: Mapping[Partition, int],
-    shard_of: Callable[[str], str | None],
+    shards_of: Callable[[str], Collection[str]],
     ids: Mapping[str, str],
 ) -> list[Mark]:
     """Make marks of markers.
@@ -103,12 +103,13 @@ def marks_of(
     Args:
         markers: by shard.
         ends: the ends of all partitions of the shards' tables, asked for since.
-        shard_of: gives the shard that a topic comes from.
+        shards_of: gives the shards that a topic comes from.
         ids: the broker's ids of the topics.
     """
-    own: dict[str | None, dict[Partition, int]] = {shard: {} for shard in markers}
+    own: dict[str, dict[Partition, int]] = {shard: {} for shard in markers}
     for partition, end in ends.items():
-        own.setdefault(shard_of(partition.topic), {})[partition] = end
+        for shard in shards_of(partition.topic):
+            own.setdefault(shard, {})[partition] = end
     return [
         Mark(
             shard,

@@ -126,10 +126,12 @@ def ending(resync: Resync, router: Router) -> Batch | None:
     partition, offset = min(resync.starts.items(), default=(0, 0))
     gone = TruncateEvent(resync.shard, resync.lsn, 0, resync.topic, when, partition, offset)
     tables = fold([Decoded(route.table, (), (), pl.DataFrame(), (gone,), route.with_shard, route.keeping)])
+    # Dead letters of other shards in the topic are not those of the rows that were read anew.
+    before = {} if router.shares(resync.topic) else resync.starts
     removes = resync.lsn > 0 and route.keeping.mode is not Mode.APPEND
     return Batch(
         spans={},
         tables=tables if removes else (),
-        truncated={Partition(resync.topic, number): start for number, start in resync.starts.items()},
+        truncated={Partition(resync.topic, number): start for number, start in before.items()},
         resynced={resync.topic: resync.id},
     )

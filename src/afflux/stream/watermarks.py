@@ -155,8 +155,12 @@ class Watermarks:
             metrics.HEARTBEAT.labels(shard).set(marker.time_us / 1e6)
         if not markers:
             return []
-        wanted = [t for t in wanted_topics(declared, self._topics.names()) if declared.shard_of(t) in markers]
+        wanted = [
+            t
+            for t in wanted_topics(declared, self._topics.names())
+            if not markers.keys().isdisjoint(declared.shards_of(t))
+        ]
         ends = {Partition(*place): end for place, end in self._topics.end_offsets(wanted, committed=False).items()}
-        made = marks_of(markers, ends, declared.shard_of, self._topics.ids(wanted))
+        made = marks_of(markers, ends, declared.shards_of, self._topics.ids(wanted))
         self._next_ask = begun + (time.monotonic() - begun) * _SHARE
         return made

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from afflux.topology.model import Shard, Topology
+from afflux.topology.routing import routed
 from afflux.topology.sinks import Sink
 from afflux.topology.tree import Path
 
@@ -69,7 +70,18 @@ def sink_connector(topology: Topology, shard: Shard, sink: Sink) -> str:
 
 
 def table_topic(topology: Topology, shard: Shard, table: str) -> str:
-    """Give the topic of a shard's table.
+    """Give the topic of a shard's table: its own, or where the connectors' own routers lead it.
+
+    Args:
+        topology: the whole.
+        shard: one of its shards.
+        table: `schema.table`, as in the database.
+    """
+    return routed(topology, own_topic(topology, shard, table))
+
+
+def own_topic(topology: Topology, shard: Shard, table: str) -> str:
+    """Give the topic of a shard's table before any router.
 
     Debezium puts `_` for each UTF-16 unit that Kafka does not allow in a topic's name (observed:
     `"Odd Name"` comes by `Odd_Name`).

@@ -44,7 +44,8 @@ def target_key(changes: TableChanges, meta: Meta) -> tuple[str, ...]:
     """
     if changes.keeping.mode is not Mode.UPSERT:
         return meta.key
-    return (meta.names.shard, *changes.key) if changes.with_shard else changes.key
+    # A truncate alone knows no key.
+    return (meta.names.shard, *changes.key) if changes.with_shard and changes.key else changes.key
 
 
 class Tables:
