@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal browser s3 chaos repair heal check fuzz lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser s3 readers bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,12 +67,20 @@ s3: $(STAMP) ## a lake in an object store: the promises of sinks and lakes on a 
 	@echo "==> lake in S3"
 	@$(BIN)/pytest -q -o python_files='check_*.py' tests/s3
 
+readers: $(STAMP) ## Spark and DuckDB read a lake's tables, and Spark writes beside the sink (needs Java 17 or 21; fetches 550 MB once)
+	@echo "==> readers of lakes"
+	@PYTHONPATH=bench $(BIN)/pytest -q -o python_files='check_*.py' tests/readers
+
+bench-delta: setup ## events a second into a lake, beside Spark's streaming MERGE (needs Java 17 or 21; half an hour)
+	@$(BIN)/afflux stack up --shards 1 --state .afflux/bench
+	@trap '$(BIN)/afflux stack down --purge --state .afflux/bench' EXIT; $(BIN)/python bench/delta.py --state .afflux/bench
+
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract
 
 chaos: setup ## scripted faults and watermarks, on the real stack under load (about an hour); SEED=n plays the same again
 	@echo "==> faults"
-	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/freshness.py tests/chaos/workers.py $(if $(ONLY),-k "$(ONLY)")
+	@SEED="$(SEED)" $(BIN)/pytest tests/chaos/suite.py tests/chaos/lakes.py tests/chaos/freshness.py tests/chaos/workers.py $(if $(ONLY),-k "$(ONLY)")
 
 heal: setup ## every failure in the real parts, under a supervisor: named, and healed or explained (about 40 minutes)
 	@echo "==> failures"
@@ -80,6 +88,18 @@ heal: setup ## every failure in the real parts, under a supervisor: named, and h
 
 repair: setup ## tables read anew, shards that come and go, events that Kafka has deleted, in longer (about 3 minutes)
 	@$(BIN)/pytest -q tests/repair/reading.py tests/repair/shards.py tests/repair/heads.py
+
+secure: setup ## the secured stack: wrong CAs and passwords, an expired certificate, missing rights, rotation under load
+	@$(BIN)/pytest -q tests/secure/suite.py
+
+sbom: $(STAMP) ## write dist/afflux.cdx.json, the bill of materials (CycloneDX)
+	@$(BIN)/python supply/sbom.py dist/afflux.cdx.json
+
+licences: setup ## renew supply/LICENCES.csv after a change of the locks
+	@$(BIN)/python supply/licences.py
+
+audit: $(STAMP) ## ask OSV for known vulnerabilities of all that is locked (needs the internet)
+	@$(BIN)/python supply/audit.py
 
 format: $(STAMP) ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .

@@ -103,7 +103,8 @@ class Kafka(Part):
             name = f"listener.name.{listener.lower()}.ssl.keystore.location"
             value = str(self.state.authority.both(self.name))
             broker.add_incremental_config(ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET))
-        for done in self.admin().incremental_alter_configs([broker], request_timeout=10).values():
+        client = self.admin()  # it has to live until the answer is there
+        for done in client.incremental_alter_configs([broker], request_timeout=30).values():
             done.result()
         return True
 

@@ -1,0 +1,97 @@
+"""A secured stack with one table under way, and an operator who does what people do."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from afflux.cli import app
+from afflux.control import apply_topology
+from afflux.demo.grants import grant_sink, grant_source
+from afflux.errors import AffluxError
+from afflux.stack import Stack
+from afflux.topology.load import load_resolved
+from chaos.waiting import wait_for
+
+PATIENCE = 180.0
+"""Seconds for what takes a few when the machine is busy."""
+
+
+class Place:
+    """The stack, its topology, and the table `public.people`.
+
+    Args:
+        stack: a secured one that runs, of one shard.
+        folder: for topologies that differ in something.
+    """
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        self.addresses = stack.addresses()
+        self.topology = self.addresses.topology
+
+    def begin(self) -> None:
+        """Make the table, give the roles what `afflux grants` says, and start the connector."""
+        self.source("create table if not exists people (id int generated always as identity primary key, name text)")
+        self.source("insert into people (name) select 'n' || g from generate_series(1, 50) g")
+        grant_source(self.addresses, "shard0")
+        grant_sink(self.addresses)
+        report = apply_topology(load_resolved(self.topology), wait=PATIENCE)
+        assert report.ok, report
+        self.catch_up()
+
+    def source(self, statement: str, url: str = "") -> list[tuple[Any, ...]]:
+        """Do a statement on the shard, as the application's owner."""
+        with psycopg.connect(url or self.addresses.shards[0].admin_url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def catch_up(self) -> None:
+        """Run the sink until every row of the shard is in the target, as it is."""
+
+        def equal() -> bool:
+            self.operate("run", "--until-caught-up", "--log-level", "error")
+            return self.operate("verify", codes={0, 3}) == 0
+
+        wait_for(equal, PATIENCE, "the target equal to the source", every=0.5)
+
+    def differing(self, change: Callable[[Any], None]) -> Path:
+        """Write the topology with a change in it."""
+        declared = yaml.safe_load(self.topology.read_text())
+        change(declared)
+        path = self.folder / "differing.yaml"
+        path.write_text(yaml.safe_dump(declared))
+        return path
+
+    def operate(self, *arguments: str, topology: Path | None = None, codes: Any = frozenset({0})) -> int:
+        """Do a command of afflux in a process of its own, and return its exit code."""
+        done = self.process(*arguments, topology=topology)
+        assert done.returncode in codes, done.stdout + done.stderr
+        return done.returncode
+
+    def process(self, *arguments: str, topology: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Do a command of afflux in a process of its own."""
+        command = [sys.executable, "-m", "afflux", *arguments, "-t", str(topology or self.topology)]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=2 * PATIENCE
+        )
+
+    def refusal(self, *arguments: str, topology: Path | None = None) -> AffluxError:
+        """Do a command that has to fail, and return the error that it ends with."""
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            try:
+                app(
+                    args=[*arguments, "-t", str(topology or self.topology)],
+                    prog_name="afflux",
+                    standalone_mode=False,
+                )
+            except AffluxError as error:
+                return error
+        raise AssertionError(f"{arguments} did not fail: {out.getvalue()}")
