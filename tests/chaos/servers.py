@@ -9,6 +9,7 @@ from afflux.topology.load import load_resolved
 from chaos.arena import Arena
 from chaos.fault import Fault
 from chaos.waiting import wait_for
+from chaos.worker import Worker
 
 _NO_BROKER = "no Kafka broker answers"
 
@@ -67,11 +68,19 @@ def _connect_worker(arena: Arena) -> str:
 
 
 def _registry(arena: Arena) -> str:
+    """New workers find events in Kafka, and nobody who knows their schemas; connectors may have failed by then."""
+    for worker in arena.staffed:
+        worker.kill()
+    arena.go_on(40, patience=120)
     who = _kill(arena, "registry")
-    worker = arena.victim()
-    worker.kill()
-    worker.start()
-    reason = worker.await_line("waiting", reason="registry")["reason"]
+    for worker in arena.staffed:
+        worker.start()
+
+    def waiting() -> list[tuple[Worker, str]]:
+        lines = ((worker, line.get("reason", "")) for worker in arena.staffed for line in worker.lines("waiting"))
+        return [(worker, reason) for worker, reason in lines if "registry" in reason]
+
+    worker, reason = wait_for(waiting, 120, lambda: f"somebody to wait for the registry\n{arena.tails()}")[0]
     assert not worker.ready()[0], "a worker that waits says that it is ready"
     arena.stack.start("registry")
     arena.progress()
