@@ -8,17 +8,17 @@ from pathlib import Path
 from random import Random
 from signal import SIGCONT
 
-import psycopg
-
 from afflux.control import Extent, apply_topology, remove
+from afflux.sinks.delta.store import Store
 from afflux.stack import Stack
 from afflux.topology.load import load_resolved
-from chaos.ground import Lake, Warehouse
+from chaos.ground import Bucket, Ground, Lake, Warehouse
 from chaos.judge import Judge
 from chaos.load import TABLES, Features, Load, make_tables
 from chaos.proxy import Proxy
 from chaos.waiting import wait_for
 from chaos.worker import Worker
+from s3.server import S3
 
 TOPOLOGY = """\
 name: {name}
@@ -57,11 +57,12 @@ class Arena:
         name: the topology's, the tables' schema's, and the target schema's.
         partitions: of each table's topic.
         seed: what all chance comes from.
-        lake: where workers write Delta tables; without it they write into the stack's warehouse.
+        lake: where workers write Delta tables, a folder or an object store; without it they write into the stack's
+            warehouse.
     """
 
     def __init__(
-        self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str, lake: Path | None = None
+        self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str, lake: Path | S3 | None = None
     ) -> None:
         self.stack, self.name, self.partitions = stack, name, partitions
         self.addresses = stack.addresses()
@@ -74,11 +75,10 @@ class Arena:
         """Whether the last fault has not ended well, so that nothing more can be learnt here."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        port = psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"]
-        self.proxies = [Proxy("127.0.0.1", int(port or 0)) for _ in range(_WORKERS)]
         topology = folder / f"{name}-ground.yaml"
-        self.ground = Lake(self.addresses, name, topology, lake) if lake else Warehouse(self.addresses, name, topology)
-        topology.write_text(self._topology(int(port or 0)))
+        self.ground = self._ground(topology, lake)
+        self.proxies = [Proxy("127.0.0.1", self.ground.port) for _ in range(_WORKERS)]
+        topology.write_text(self._topology(self.ground.port))
         self.workers = [
             Worker(f"{name}-worker{n}", self._write_topology(n), folder / f"{name}-worker{n}.log")
             for n in range(_WORKERS)
@@ -220,6 +220,14 @@ class Arena:
     def tails(self) -> str:
         """Give the ends of all workers' logs, for messages."""
         return "\n".join(worker.tail() for worker in self.workers if worker.log.exists())
+
+    def _ground(self, topology: Path, lake: Path | S3 | None) -> Ground:
+        match lake:
+            case None:
+                return Warehouse(self.addresses, self.name, topology)
+            case S3():
+                return Bucket(self.addresses, self.name, topology, lake)
+        return Lake(self.addresses, self.name, topology, Store(str(lake)))
 
     def _write_topology(self, number: int, properties: Mapping[str, str | int] | None = None) -> Path:
         more = "".join(f", {key}: {value}" for key, value in (properties or {}).items())

@@ -19,7 +19,10 @@ _OF_SERVERS = ("target", "COMMIT")
 
 LAKE = {
     fault.name: fault
-    for fault in (*deaths.FAULTS, *frozen.FAULTS, *group.FAULTS, *poison.FAULTS, *poison.LAKE)
+    for fault in (*deaths.FAULTS, *servers.FAULTS, *frozen.FAULTS, *group.FAULTS, *poison.FAULTS, *poison.LAKE)
     if not any(word in fault.name for word in _OF_SERVERS)
 }
 """Every scripted fault of a lake's workers, by name."""
+
+STORE = {fault.name: fault for fault in network.FAULTS if not fault.of_sessions}
+"""What befalls the network between a sink and any server that is its target, an object store among them, by name."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import psycopg
 
 from afflux.errors import SinkError
 from afflux.sinks import make_state
 from afflux.sinks.base import TableName
+from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
 from afflux.sinks.reference.settle import KIND, Kind
@@ -23,6 +24,7 @@ from afflux.topology.load import load
 from afflux.topology.names import consumer_group
 from afflux.verify.compare import Sides
 from afflux.verify.lake import Lake as LakeSides
+from s3.server import BUCKET, S3
 
 
 class Ground(ABC):
@@ -36,6 +38,11 @@ class Ground(ABC):
 
     def __init__(self, addresses: Addresses, name: str, topology: Path) -> None:
         self.addresses, self.name, self._topology = addresses, name, topology
+
+    @property
+    def port(self) -> int:
+        """Of the server that workers reach by proxies."""
+        return int(psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"] or 0)
 
     @abstractmethod
     def sink(self, port: int) -> dict[str, Any]:
@@ -120,11 +127,11 @@ class Warehouse(Ground):
 
 
 class Lake(Ground):
-    """Delta tables in a folder."""
+    """Delta tables."""
 
-    def __init__(self, addresses: Addresses, name: str, topology: Path, folder: Path) -> None:
+    def __init__(self, addresses: Addresses, name: str, topology: Path, store: Store) -> None:
         super().__init__(addresses, name, topology)
-        self.store = Store(str(folder))
+        self.store = store
 
     def sink(self, port: int) -> dict[str, Any]:  # noqa: ARG002 - no server is reached
         return {"name": "lake", "type": "delta", "path": self.store.path, "batch": {"seconds": 0.1}}
@@ -138,7 +145,25 @@ class Lake(Ground):
         return self.store.scan(found).select(*columns).collect().rows() if found else []
 
     def contested(self) -> int:
-        (group,) = (Path(self.store.path) / "_afflux" / self.name).iterdir()
-        aside = [path.parent for path in (group / "aside").rglob("_delta_log")]
-        kinds = (pl.scan_delta(str(path)).select(KIND).collect()[KIND] for path in aside)
+        ledger = Ledger(self.store, self.name, f"afflux.{self.name}.lake")
+        places = ledger.others(TABLES).items() if ledger.open(make=False) else ()
+        aside = [self.store.open(place) for place, mode in places if mode == ASIDE]
+        kinds = [self.store.scan(table).select(KIND).collect()[KIND] for table in aside if table is not None]
         return sum(int((kind == Kind.CONTESTED).sum()) for kind in kinds)
+
+
+class Bucket(Lake):
+    """Delta tables in an object store."""
+
+    def __init__(self, addresses: Addresses, name: str, topology: Path, server: S3) -> None:
+        os.environ["CHAOS_S3_KEY"] = server.secret_key  # for the workers
+        self._server = server
+        super().__init__(addresses, name, topology, Store(f"s3://{BUCKET}/{name}", server.options()))
+
+    @property
+    def port(self) -> int:
+        return int(self._server.url.rpartition(":")[2])
+
+    def sink(self, port: int) -> dict[str, Any]:
+        reached = {"aws_endpoint_url": f"http://127.0.0.1:{port}", "aws_secret_access_key": "${env:CHAOS_S3_KEY}"}
+        return super().sink(port) | {"storage_options": self._server.options() | reached}

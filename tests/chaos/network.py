@@ -84,15 +84,15 @@ def _lost_commit(*, delivered: bool) -> Fault:
         arena.progress()
         return "COMMIT done and its answer lost: found durable" if delivered else "COMMIT lost, connection reset"
 
-    return Fault("COMMIT's answer lost" if delivered else "COMMIT lost", play)
+    return Fault("COMMIT's answer lost" if delivered else "COMMIT lost", play, of_sessions=True)
 
 
 FAULTS = (
     Fault("target refuses connections", _refused),
-    Fault("connections reset, again and again", _reset),
+    Fault("connections reset, again and again", _reset, of_sessions=True),
     Fault("connections stall", _stalled),
     Fault("connections stall, then are reset", _stalled_and_reset),
-    Fault("half-open connection with locks", _half_open),
+    Fault("half-open connection with locks", _half_open, of_sessions=True),
     _lost_commit(delivered=False),
     _lost_commit(delivered=True),
 )

@@ -8,8 +8,12 @@ import pytest
 
 from afflux.sinks.delta.store import Store, store_of
 from afflux.topology.sinks import DeltaSink as Config
+from integration.conftest import stack
 from s3.server import BUCKET, S3, running
 from targets import DeltaTarget
+
+SHARED = (stack,)
+"""The real stack, for the faults under load."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,33 @@
+"""An object store goes away, and workers die before it: on the real stack, under load, each worker behind a proxy."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from afflux.stack import Stack
+from chaos.arena import Arena
+from chaos.catalogue import LAKE, STORE
+from chaos.play import play
+from chaos.seed import SEED
+from s3.server import S3
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+DEATHS = ("sink killed: staged", "sink killed: written", "sink frozen beyond its session: written")
+FAULTS = STORE | {name: LAKE[name] for name in DEATHS}
+
+
+@pytest.fixture(scope="module")
+def arena(stack: Stack, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    made = Arena(stack, tmp_path_factory.mktemp("s3faults"), f"s3faults{os.getpid()}", partitions=1, seed=SEED, lake=s3)
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_leaves_the_bucket_equal(arena: Arena, name: str) -> None:
+    assert play(arena, FAULTS[name]).transactions > 0
