@@ -31,10 +31,14 @@ from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.memory_state import MemoryState
+from afflux.sinks.sql.dialects.reading import opened
+from afflux.sinks.sql.dialects.sink import DatabaseSink
+from afflux.sinks.sql.dialects.state import DatabaseState
 from afflux.sinks.sql.postgresql import PostgresSink
 from afflux.sinks.sql.state import SqlState
 from afflux.sinks.state import SinkState
 from afflux.topology.sinks import DeltaSink as DeltaConfig
+from afflux.topology.sinks import MetaColumns
 from afflux.types.postgres import pg_type
 
 numbers = itertools.count()
@@ -115,6 +119,30 @@ class DeltaTarget:
         assert found is not None, f"there is no table {table}"
         frame = self.store.scan(found).collect()
         return frame.sort(frame.columns[0]).to_dicts()
+
+
+class DatabaseTarget:
+    """A database that SQLAlchemy knows, by its address."""
+
+    def __init__(self, url: str) -> None:
+        self.schema = f"contract_{next(numbers)}"
+        self.url = url
+        self._options = {"name": "warehouse", "topology": self.schema, "group": "g", "names": MetaColumns()}
+
+    def sink(self) -> Sink:
+        sink = DatabaseSink(url=self.url, **self._options)  # type: ignore[arg-type]  # as they are
+        sink.open()
+        return sink
+
+    def state(self) -> SinkState:
+        return DatabaseState(url=self.url, **self._options)  # type: ignore[arg-type]  # likewise
+
+    def rows(self, table: TableName) -> list[dict[str, Any]]:
+        outer = {f"afflux.{role}": name for role, name in MetaColumns().model_dump().items()}
+        with opened(self.url, table) as found:
+            assert found is not None, f"there is no table {table}"
+            frame = pl.concat([pl.DataFrame(schema=found.types), *found.blocks()])
+            return frame.rename(lambda name: outer.get(name, name)).sort(frame.columns[0]).to_dicts()
 
 
 def changes(

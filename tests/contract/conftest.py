@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from targets import DeltaTarget, MemoryTarget, PostgresTarget, Target
+from targets import DatabaseTarget, DeltaTarget, MemoryTarget, PostgresTarget, Target
 
 
-@pytest.fixture(params=["memory", "postgresql", "delta"])
+@pytest.fixture(params=["memory", "postgresql", "delta", "duckdb", "sqlite"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     if request.param == "delta":
         yield DeltaTarget(tmp_path)
+    elif request.param in {"duckdb", "sqlite"}:
+        yield DatabaseTarget(f"{request.param}:///{tmp_path}/warehouse.db")
     else:
         yield from _database(request)
 

@@ -7,7 +7,7 @@ import typer
 
 from afflux import logs
 from afflux.cli.progress import StackProgress
-from afflux.topology.sinks import SinkType
+from afflux.topology.sinks import Kind
 
 DIFFERENCE = 3
 
@@ -21,8 +21,12 @@ def demo(
         bool, typer.Option("--down", help="Only take down what --keep, or a demo that was killed, has left.")
     ] = False,
     sink: Annotated[
-        SinkType, typer.Option("--sink", help="What to copy into: a PostgreSQL warehouse, or a lake of Delta tables.")
-    ] = SinkType.POSTGRESQL,
+        Kind,
+        typer.Option(
+            "--sink",
+            help="What to copy into: a PostgreSQL warehouse, a lake of Delta tables, or one file of DuckDB or SQLite.",
+        ),
+    ] = Kind.POSTGRESQL,
     secure: Annotated[
         bool, typer.Option("--secure", help="With TLS and a login everywhere, ACLs, and roles of least rights.")
     ] = False,

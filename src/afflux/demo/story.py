@@ -24,7 +24,7 @@ from afflux.demo.watch import Watch
 from afflux.errors import AffluxError
 from afflux.stack import Addresses, ShardAddress, Stack
 from afflux.topology.load import load_resolved
-from afflux.topology.sinks import SinkType
+from afflux.topology.sinks import Kind
 from afflux.verify import Comparison, compare
 
 FIRST_SHARDS, ALL_SHARDS = 3, 4
@@ -58,7 +58,7 @@ class Wishes:
     seconds: float = 20.0
     rate: float = 1_000.0
     keep: bool = False
-    sink: SinkType = SinkType.POSTGRESQL
+    sink: Kind = Kind.POSTGRESQL
     secure: bool = False
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from afflux.errors import UsageError
 from afflux.sinks.base import Sink
+from afflux.sinks.sql.dialects.sink import DatabaseSink
+from afflux.sinks.sql.dialects.state import DatabaseState
 from afflux.sinks.sql.postgresql import PostgresSink
 from afflux.sinks.sql.state import SqlState
 from afflux.sinks.state import SinkState
@@ -13,6 +15,7 @@ from afflux.topology.secrets import resolve
 from afflux.topology.sinks import DeltaSink as DeltaSinkConfig
 from afflux.topology.sinks import PostgresSink as PostgresSinkConfig
 from afflux.topology.sinks import Sink as SinkConfig
+from afflux.topology.sinks import SqlSink as SqlSinkConfig
 
 
 @contextmanager
@@ -37,7 +40,16 @@ def _delta(config: DeltaSinkConfig, topology: str, group: str) -> Sink:
     return sink.DeltaSink(config=config, store=store.store_of(config), topology=topology, group=group)
 
 
-_MADE_BY: dict[type, Callable[[Any, str, str], Sink]] = {PostgresSinkConfig: _postgresql, DeltaSinkConfig: _delta}
+def _sql(config: SqlSinkConfig, topology: str, group: str) -> Sink:
+    url = resolve(config.url)
+    return DatabaseSink(name=config.name, url=url, topology=topology, group=group, names=config.meta)
+
+
+_MADE_BY: dict[type, Callable[[Any, str, str], Sink]] = {
+    PostgresSinkConfig: _postgresql,
+    DeltaSinkConfig: _delta,
+    SqlSinkConfig: _sql,
+}
 
 
 def _postgresql_state(config: PostgresSinkConfig, topology: str, group: str) -> SinkState:
@@ -51,9 +63,15 @@ def _delta_state(config: DeltaSinkConfig, topology: str, group: str) -> SinkStat
     return state.DeltaState(config=config, store=store.store_of(config), topology=topology, group=group)
 
 
+def _sql_state(config: SqlSinkConfig, topology: str, group: str) -> SinkState:
+    url = resolve(config.url)
+    return DatabaseState(name=config.name, url=url, topology=topology, group=group, names=config.meta)
+
+
 _STATE_MADE_BY: dict[type, Callable[[Any, str, str], SinkState]] = {
     PostgresSinkConfig: _postgresql_state,
     DeltaSinkConfig: _delta_state,
+    SqlSinkConfig: _sql_state,
 }
 
 

@@ -96,7 +96,7 @@ def mend(tree: Mapping) -> tuple[Mapping, list[Problem]]:
         for key, inner in value.items():
             right = key
             if known is not None and key not in known:
-                meant = nearest(key, known)
+                meant = None if _kinds(key, path) else nearest(key, known)
                 problems.append(Problem((*path, key), value.lines[key], _sentence(key, path, meant, known)))
                 if meant is None or meant in value or meant in mapping:
                     continue
@@ -115,12 +115,16 @@ def nearest(word: str, candidates: list[str], *, cutoff: float = 0.6) -> str | N
     return folded[found[0]] if found else None
 
 
+def _kinds(key: str, path: Path) -> list[str]:
+    """Give the types of which an entry at a path has a key."""
+    return [kind for (place, kind), keys in _FORMS.items() if place == general(path) and key in keys]
+
+
 def _sentence(key: str, path: Path, meant: str | None, known: list[str]) -> str:
     unknown = f"unknown key {key!r} {inside(path)}"
     if meant is not None:
         return f"{unknown}; did you mean {meant!r}?"
-    kinds = [kind for (place, kind), keys in _FORMS.items() if place == general(path) and key in keys]
-    if kinds:
+    if kinds := _kinds(key, path):
         return f"{unknown}; one whose type is {' or '.join(kinds)} has it"
     homes = [home for home, keys in KNOWN.items() if key in keys]
     if homes:

@@ -42,7 +42,7 @@ _STAND_IN: Final[Json] = {
     "connect": {"url": "x"},
     "source": {"database": "x", "user": "x", "password": "x", "shards": [{"name": "x", "host": "x"}]},
     "tables": [{"source": "x"}],
-    "sinks": [{"name": "x", "type": "postgresql", "url": "x"}],
+    "sinks": [{"name": "x", "type": "postgresql", "url": "postgresql://x"}],
 }
 """Whatever a topology must have, in values that no rule minds."""
 

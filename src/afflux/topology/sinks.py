@@ -9,11 +9,13 @@ from afflux.topology.part import Duration, Name, Part, PropertyText, Size, Time,
 from afflux.topology.regex import compiled
 
 
-class SinkType(StrEnum):
-    """What a target may be."""
+class Kind(StrEnum):
+    """The kinds of targets that can be made from nothing, as the demo does."""
 
     POSTGRESQL = "postgresql"
     DELTA = "delta"
+    DUCKDB = "duckdb"
+    SQLITE = "sqlite"
 
 
 class Batching(Part):
@@ -177,5 +179,31 @@ class DeltaSink(Part):
         return next(fitting, LakeTable(target=name))
 
 
-Sink = Annotated[PostgresSink | DeltaSink, Discriminator("type")]
+class SqlBatching(Batching):
+    """When a batch is full: whichever comes first. An embedded database is opened and closed for each."""
+
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """How long a batch may wait to fill."""
+
+
+class SqlSink(Part):
+    """A database that SQLAlchemy knows: DuckDB, SQLite, MariaDB, MySQL, and others untested."""
+
+    name: Name
+    """The sink's name; its consumer group is `afflux.<topology>.<sink>`."""
+    type: Literal["sql"]
+    """What the target is."""
+    url: str
+    """The target, by SQLAlchemy's form: `duckdb:////data/warehouse.duckdb`, `mysql+pymysql://user:${env:NAME}@host/dw`."""
+    batch: SqlBatching = SqlBatching()
+    """When a batch is full."""
+    kafka: dict[str, PropertyText] = Field({})
+    """Over `kafka.properties` for this sink's daemon: a login that may only read its topics."""
+    meta: MetaColumns = MetaColumns()
+    """What the columns of afflux's own are called."""
+    dead_letters: Letters = Letters()
+    """What becomes of events that could not be applied."""
+
+
+Sink = Annotated[PostgresSink | DeltaSink | SqlSink, Discriminator("type")]
 """The sinks there are."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
@@ -91,7 +90,7 @@ class DuckDb(Dialect):
 def _raw(connection: sa.Connection) -> Any:
     """Give DuckDB's own connection, with no result pending: duckdb-engine closes none, and DuckDB 2 minds (observed on 2.0)."""
     raw: Any = connection.connection.driver_connection
-    if hasattr(duckdb.DuckDBPyConnection, "complete"):
+    if hasattr(raw, "complete"):
         raw.complete()
     return raw
 
