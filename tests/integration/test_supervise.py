@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -30,6 +31,14 @@ def clinic(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         patient.close()
 
 
+def pages(supervisor: Worker) -> Iterator[dict[str, Any]]:
+    """Follow the page of a supervisor."""
+    with requests.get(f"{supervisor._health()}/live", stream=True, timeout=PATIENCE) as answer:
+        for line in answer.iter_lines():
+            if line.startswith(b"data: "):
+                yield json.loads(line.removeprefix(b"data: "))
+
+
 @pytest.mark.parametrize("name", SELECTION)
 def test_a_failure_is_named_and_overcome(clinic: Clinic, name: str) -> None:
     play(clinic, SHARED[name])
@@ -42,6 +51,8 @@ def test_another_supervisor_stands_by_and_takes_over(clinic: Clinic) -> None:
     try:
         wait_for(other.up, PATIENCE, lambda: f"the other\n{other.tail()}")
         assert other.metric("afflux_supervisor_leads") == 0
+        page = next(page for page in pages(other) if page["shards"][0]["stream"] != "unknown")
+        assert (page["leads"], page["shards"][0]["stream"]) == (False, "streaming")
         clinic.connect.delete(clinic.names.connector)
         assert clinic.supervisor.leave() == 0
         clinic.supervisor, other = other, clinic.supervisor
@@ -73,9 +84,11 @@ def test_what_was_done_is_told_with_who_and_why(clinic: Clinic) -> None:
 
 def test_the_page_is_told_what_flows_and_what_was_done(clinic: Clinic) -> None:
     clinic.await_well()
-    with requests.get(f"{clinic.supervisor._health()}/live", stream=True, timeout=PATIENCE) as answer:
-        told = (json.loads(line.removeprefix(b"data: ")) for line in answer.iter_lines() if line.startswith(b"data: "))
-        page = next(page for page in told if page["deeds"] and page["now"]["came"] is not None)
+    page = next(
+        page
+        for page in pages(clinic.supervisor)
+        if page["deeds"] and page["now"]["came"] is not None and page["shards"][-1]["stream"] == "streaming"
+    )
     assert {shard["shard"]: shard["stream"] for shard in page["shards"]}["shard0"] == "streaming"
     assert page["path"]["connectors"]["streams"]["streaming"] == len(page["shards"])
     assert page["path"]["targets"][0]["lag"] is not None
