@@ -271,6 +271,26 @@ def test_a_shard_that_left_the_topology_can_be_removed(lab: Lab) -> None:
     assert verdicts(control.status(left)) == {"shard0": "streaming"}
 
 
+def test_a_shard_s_subjects_go_with_it_softly_or_for_good(lab: Lab) -> None:
+    topology = lab.topology()
+    apply(topology)
+    lab.arrives("from before")
+    registry = Registry(lab.addresses.registry)
+
+    def subjects(*, deleted: bool) -> set[str]:
+        return {name for name in registry.subjects(deleted=deleted) if f"{lab.name}.shard0" in name}
+
+    made = subjects(deleted=False)
+    assert f"{lab.name}.shard0.{lab.name}.orders-value" in made
+    everything = control.Extent(slot=True, publication=True, offsets=True, subjects=control.Subjects.SOFT)
+    (removal,) = control.remove(topology, ["shard0"], everything)
+    assert f"{len(made)} subjects" in removal.removed
+    assert (subjects(deleted=False), subjects(deleted=True)) == (set(), made)
+    (removal,) = control.remove(topology, ["shard0"], control.Extent(subjects=control.Subjects.HARD))
+    assert removal.removed == (f"{len(made)} subjects for good",)
+    assert subjects(deleted=True) == set()
+
+
 def test_runs_at_the_same_time_end_as_one(lab: Lab) -> None:
     topology = lab.topology(shards=2)
     with ThreadPoolExecutor(3) as pool:

@@ -12,7 +12,7 @@ from afflux.control.follow import Progress
 from afflux.control.look import status
 from afflux.control.offsets import Reset, Standing, offsets, reset_offsets
 from afflux.control.plan import Plan
-from afflux.control.remove import Extent, Removal, removable, remove
+from afflux.control.remove import Extent, Removal, Subjects, removable, remove
 from afflux.control.snapshots import Read, Wish, snapshot
 from afflux.control.states import Changed, Verb, change_states
 from afflux.control.status import ShardStatus, Verdict
@@ -34,6 +34,7 @@ __all__ = [
     "Risk",
     "ShardStatus",
     "Standing",
+    "Subjects",
     "Validation",
     "Verb",
     "Verdict",

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 from afflux.clients.connect import Connect, Connector
 from afflux.clients.postgres import Login, session
 from afflux.clients.servers import connect as connect_of
-from afflux.clients.servers import login
+from afflux.clients.servers import login, servers
+from afflux.contracts.leave import delete, left_by
 from afflux.control.choose import choose
 from afflux.control.follow import Progress
 from afflux.control.observe import WORKERS
@@ -22,6 +24,16 @@ from afflux.topology.names import shard_names
 from afflux.topology.secrets import resolve
 
 
+class Subjects(StrEnum):
+    """What becomes of a shard's subjects in the registry."""
+
+    KEEP = "keep"
+    SOFT = "soft"
+    """Deleted so that records in Kafka can still be read."""
+    HARD = "hard"
+    """Deleted for good."""
+
+
 @dataclass(frozen=True)
 class Extent:
     """What is taken away with the connectors."""
@@ -29,6 +41,7 @@ class Extent:
     slot: bool = False
     publication: bool = False
     offsets: bool = False
+    subjects: Subjects = Subjects.KEEP
     forget: bool = False
     """Also where the shard does not answer: what is left there is only told."""
 
@@ -100,7 +113,7 @@ def remove(
     targets = _targets(topology, connect, shards)
     tell = progress or (lambda *_: None)
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(lambda target: _remove(connect, target, extent, tell), targets))
+        return list(pool.map(lambda target: _remove(topology, connect, target, extent, tell), targets))
 
 
 def _targets(topology: Topology, connect: Connect, shards: Collection[str] | None) -> list[_Target]:
@@ -153,7 +166,7 @@ def _stray(shard: str, connector: Connector, sinks: tuple[str, ...]) -> _Target:
     return _Target(shard, connector.name, True, config["slot.name"], config["publication.name"], sinks, log_in)
 
 
-def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -> Removal:
+def _remove(topology: Topology, connect: Connect, target: _Target, extent: Extent, tell: Progress) -> Removal:
     removed: list[str] = []
     gone: list[str] = []  # also what was not there
 
@@ -178,8 +191,8 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
             # Stopped first, so that nobody reads the slot any more when this returns.
             must_stop(connect, target.connector)
         # The connector last: while it is there, what was not done yet is found by the next run.
-        if extent.slot or extent.publication:
-            _from_shard(target, extent, done, tell)
+        _from_shard(target, extent, done, tell)
+        _from_registry(topology, target.shard, extent, done)
         if target.exists:
             take_away(target.connector)
     except ServerError as error:
@@ -188,7 +201,18 @@ def _remove(connect: Connect, target: _Target, extent: Extent, tell: Progress) -
     return Removal(target.shard, tuple(removed), _kept(target, gone))
 
 
+def _from_registry(topology: Topology, shard: str, extent: Extent, done: Callable[..., None]) -> None:
+    if extent.subjects is Subjects.KEEP:
+        return
+    registry, hard = servers(topology).registry, extent.subjects is Subjects.HARD
+    names = left_by(topology, shard, registry.subjects(deleted=hard))
+    delete(registry, names, hard=hard)
+    done(f"{len(names)} subjects{' for good' if hard else ''}", was_there=bool(names))
+
+
 def _from_shard(target: _Target, extent: Extent, done: Callable[..., None], tell: Progress) -> None:
+    if not (extent.slot or extent.publication):
+        return
     try:
         with session(target.login()) as source:
             if extent.slot:

@@ -78,6 +78,7 @@ REFUSED = Problem("shard0", "server h:5432/app", 'password authentication failed
         ("no_slot_left", {"slot": None}, "no room on the server", Remedy.RESTART),
         ("registry_rule", {"slot": IDLE, "drift": ("compatibility of 1 subjects",)}, "registry rule", Remedy.MEND),
         ("registry_rule", {"slot": IDLE}, "registry rule", Remedy.RESTART),
+        ("subject_deleted", {"slot": IDLE}, "subject deleted softly", Remedy.ASK),
         ("registry_killed", {"slot": IDLE}, "registry away", Remedy.RESTART),
         ("registry_at_another_address", {"slot": IDLE, "drift": ("connector c",)}, "changed by hand", Remedy.MEND),
         ("record_too_large_for_the_producer", {"slot": IDLE}, "record too large", Remedy.ASK),

@@ -31,6 +31,12 @@ def remove(
     delete_offsets: Annotated[
         bool, typer.Option("--delete-offsets", help="Forget where the connector stood: the next one reads all rows.")
     ] = False,
+    subjects: Annotated[
+        control.Subjects,
+        typer.Option(
+            help="Delete the registry's: soft, so that records in Kafka can still be read, or hard, for good."
+        ),
+    ] = control.Subjects.KEEP,
     forget: Annotated[
         bool, typer.Option("--forget", help="Also shards that do not answer: what is left there stays there.")
     ] = False,
@@ -45,7 +51,13 @@ def remove(
     if bool(shards) == everything:
         raise UsageError("name the shards, or give --all" if not shards else "give shards or --all, not both")
     loaded = load_resolved(topology)
-    extent = control.Extent(slot=drop_slot, publication=drop_publication, offsets=delete_offsets, forget=forget)
+    extent = control.Extent(
+        slot=drop_slot,
+        publication=drop_publication,
+        offsets=delete_offsets,
+        subjects=subjects,
+        forget=forget,
+    )
     names = control.removable(loaded, shards)
     _confirm(names, extent, yes=yes)
     removals = control.remove(loaded, names, extent, progress=progress())
@@ -67,5 +79,8 @@ def remove(
 
 def _confirm(shards: list[str], extent: control.Extent, *, yes: bool) -> None:
     flags = {"slot": extent.slot, "publication": extent.publication, "offsets": extent.offsets}
+    flags["subjects, for good" if extent.subjects is control.Subjects.HARD else "subjects"] = (
+        extent.subjects is not control.Subjects.KEEP
+    )
     things = ", ".join(["connector", *(thing for thing, wanted in flags.items() if wanted)])
     confirm(f"Remove {things} of {', '.join(shards) or 'no shard'}?", yes=yes)

@@ -14,6 +14,13 @@ _AWAY = (
 )
 
 
+_DELETED = (r"VersionNotFoundException: No version '<tip of the branch [^\n]*",)
+
+
+def _deleted(evidence: Evidence) -> str:
+    return evidence.says(*_DELETED)
+
+
 def _rule(evidence: Evidence) -> str:
     return evidence.says(*_RULE)
 
@@ -31,6 +38,15 @@ RULE = Cause(
     hint="The topology's `registry.compatibility` decides. Where it asks for a rule, the schema change has to fit it,"
     " or the rule has to be loosened: then the waiting changes come.",
     mended=lambda evidence: not evidence.drift,
+)
+DELETED = Cause(
+    name="subject deleted softly",
+    means="A subject of the shard was deleted softly, and Apicurio Registry takes no schema under its name any more.",
+    seen_by="The text of the refusal in the task's trace.",
+    fits=_deleted,
+    remedy=Remedy.ASK,
+    hint="`connectors remove {shard}`, `afflux schemas delete {shard} --hard`, then `connectors apply`: slot and offsets"
+    " stay, so nothing is missed.",
 )
 AWAY = Cause(
     name="registry away",

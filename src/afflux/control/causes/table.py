@@ -32,6 +32,7 @@ CAUSES: tuple[Cause, ...] = (
     slots.IN_USE,
     # What the task said; the most special first.
     registry.RULE,
+    registry.DELETED,
     records.TOO_LARGE,
     records.VALUE,
     records.HALF_A_COPY,
