@@ -31,6 +31,8 @@ def session(folder: str) -> SparkSession:
         "spark.sql.adaptive.enabled": "false",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.ui.enabled": "false",
+        "spark.executor.heartbeatInterval": "120s",  # a busy machine is no dead one
+        "spark.network.timeout": "900s",
         "spark.local.dir": folder,
     }
     builder = SparkSession.builder.master("local[2]").appName("bench")

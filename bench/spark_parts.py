@@ -48,6 +48,7 @@ def spark_command(script: Path) -> tuple[list[str], dict[str, str]]:
             (home / ".ready").touch()
     jars = ",".join(str(path) for path in sorted((home / "jars").glob("*.jar")))
     environment = {**os.environ, "BENCH_JARS": jars, "JAVA_HOME": str(_java()), "PYTHONPATH": ""}
+    environment["SPARK_LOCAL_IP"] = "127.0.0.1"  # nobody else is to reach it
     return [str(python), str(script)], environment
 
 

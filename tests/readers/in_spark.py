@@ -21,6 +21,8 @@ def session(folder: str) -> SparkSession:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",
+        "spark.executor.heartbeatInterval": "120s",  # a busy machine is no dead one
+        "spark.network.timeout": "900s",
         "spark.local.dir": folder,
     }
     builder = SparkSession.builder.master("local[1]").appName("readers")
