@@ -47,7 +47,7 @@ source:
   shards: [{{name: {shard}, host: 127.0.0.1, port: 1}}]
 tables: [{{source: {table}}}]
 transforms: [{{type: RegexRouter, regex: '{prefix}\\.(.*)', replacement: '$1'}}]
-sinks: [{{name: {sink}, type: delta, path: {lake}, batch: {{rows: {batch}}}}}]
+sinks: [{{name: {sink}, type: delta, path: {lake}, batch: {{rows: {batch}, seconds: 20}}}}]
 """
 
 
@@ -199,17 +199,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, default=Path(".afflux"))
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000])
+    parser.add_argument("--keys", nargs="+", choices=["clustered", "random"], default=["clustered", "random"])
     parser.add_argument("--events", type=int, default=400_000)
-    parser.add_argument("--batch", type=int, default=200_000, help="events in a batch, of both")
+    parser.add_argument("--batch", type=int, default=200_000, help="events in a batch, of both; they divide the others")
     parser.add_argument("--runs", type=int, default=3)
     wishes = parser.parse_args()
     stack = Stack(wishes.state)
     addresses = stack.addresses()
     results = []
     with tempfile.TemporaryDirectory(prefix="bench") as home, closing(Spark(Path(home) / "spark")) as spark:
-        for size, clustered in itertools.product(wishes.sizes, (True, False)):
+        for size, keys in itertools.product(wishes.sizes, wishes.keys):
             with tempfile.TemporaryDirectory(dir=home) as folder:
-                found = case(addresses, spark, Path(folder), size, wishes, clustered=clustered)
+                found = case(addresses, spark, Path(folder), size, wishes, clustered=keys == "clustered")
             print(json.dumps(found), file=sys.stderr)
             results.append(found)
     print(json.dumps({"events": wishes.events, "batch": wishes.batch, "runs": wishes.runs, "cases": results}))
