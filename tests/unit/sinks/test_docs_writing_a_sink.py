@@ -28,6 +28,6 @@ def test_the_contract_takes_less_than_100_lines() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     for name in ("writing-a-sink.md", "dialects.md"):
-        page = (TOP / "docs" / name).read_text()
+        page = re.sub(r"```.*?```", "", (TOP / "docs" / name).read_text(), flags=re.DOTALL)
         for link in re.findall(r"\]\(([^)#]+)", page):
             assert (TOP / "docs" / link).exists(), link
