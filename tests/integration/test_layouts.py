@@ -38,7 +38,6 @@ def home(
         tmp_path_factory.mktemp("layouts"),
         f"layout{kind}",
         tables=[{"source": r".*\.items", "key": "with_shard"}, {"source": rf"layout{kind}\d*\..*"}],
-        source={"on_shard_removed": "delete"},
         connector=request.param,
     ) as made:
         made.sql(
@@ -87,6 +86,15 @@ def test_a_truncate_takes_its_own_shards_rows_alone(home: Estate) -> None:
     assert (count(home, 0), count(home, 1)) == (1, others)
 
 
+def test_a_truncate_alone_takes_its_own_shards_rows_alone(home: Estate) -> None:
+    others = count(home, 1)
+    home.sql("TRUNCATE $.items", shard=0)
+    equal(home)
+    assert (count(home, 0), count(home, 1)) == (0, others)
+    home.sql("INSERT INTO $.items VALUES (2, 'again', 'y')", shard=0)
+    equal(home)
+
+
 def test_each_shard_has_a_watermark_that_goes_on(home: Estate) -> None:
     def marks() -> dict[str, object]:
         return dict(home.target("SELECT shard, watermark FROM afflux.watermarks WHERE topology = '$'"))
@@ -110,12 +118,3 @@ def test_one_shard_is_read_anew_and_the_others_rows_stay(home: Estate) -> None:
     home.operate("tables", "resync", f"{home.name}.items", "--shard", "shard1", "--wait", "60")
     equal(home)
     assert count(home, 0) == others
-
-
-def test_a_shard_that_leaves_takes_its_rows_along(home: Estate) -> None:
-    home.operate("connectors", "remove", "shard1", "--drop-slot", "--drop-publication", "--delete-offsets", "--yes")
-    home.shards = [0]
-    home.write()
-    wait_for(lambda: count(home, 1) + count(home, 1, "orders") == 0, 2 * PATIENCE, "the shard's rows are there yet")
-    home.sql("INSERT INTO $.items VALUES (5, 'still followed', NULL)")
-    equal(home)
