@@ -83,6 +83,12 @@ class Place:
             command, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=2 * PATIENCE
         )
 
+    def said(self, *arguments: str, topology: Path | None = None) -> str:
+        """Do a command that has to fail, in a process of its own, and return all that it says."""
+        done = self.process(*arguments, topology=topology)
+        assert done.returncode not in {0, 3}, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def refusal(self, *arguments: str, topology: Path | None = None) -> AffluxError:
         """Do a command that has to fail, and return the error that it ends with."""
         with contextlib.redirect_stdout(io.StringIO()) as out:

@@ -16,6 +16,11 @@ _LOGIN = (
     ('role "', "Check source.user of the topology; `CREATE ROLE ... LOGIN REPLICATION` makes it.", False),
     ('database "', "Check source.database, or the shard's own `database`.", False),
     ("no pg_hba.conf entry", "Allow this host and user in the server's pg_hba.conf, for all of its databases.", False),
+    (
+        "certificate verify failed",
+        "Is database.sslrootcert under source.config the authority of the server's certificate, and is that still good?",
+        False,
+    ),
     ("SSL", "Set database.sslmode under source.config of the topology.", False),
     ("starting up", "The server is starting; try again in a moment.", True),
     ("shutting down", "The server is stopping.", True),

@@ -71,8 +71,11 @@ class Topics:
 
     def __init__(self, bootstrap_servers: str, properties: Mapping[str, str] | None = None) -> None:
         self.bootstrap_servers = bootstrap_servers
+        self._turned_away = ""
+        """What a broker said last that would not speak to this client."""
+        settings = {**(properties or {}), "bootstrap.servers": bootstrap_servers, "error_cb": self._heard}
         try:
-            self._admin = AdminClient({**(properties or {}), "bootstrap.servers": bootstrap_servers}, logger=QUIET)
+            self._admin = AdminClient(settings, logger=QUIET)
         except confluent_kafka.KafkaException as error:
             raise KafkaError(f"Kafka client: {_text(error)}", hint="Check kafka.properties of the topology.") from None
 
@@ -240,6 +243,10 @@ class Topics:
             for name, future in futures.items():
                 self._result(f"delete topic {name}", future, fine=confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART)
 
+    def _heard(self, error: confluent_kafka.KafkaError) -> None:
+        if error.code() in _TURNED_AWAY:
+            self._turned_away = error.str()
+
     def _ask(self, what: str, request: Callable[[], Any]) -> Any:
         try:
             return request()
@@ -257,6 +264,15 @@ class Topics:
     def _error(self, what: str, error: confluent_kafka.KafkaException) -> KafkaError:
         code = error.args[0].code()
         if code in _AWAY:
+            self._admin.poll(0)
+            if said := self._turned_away:
+                self._turned_away = ""
+                return KafkaError(
+                    f"Kafka at {self.bootstrap_servers} does not let this client in: {said}",
+                    hint="Check kafka.properties: ssl.ca.location for the certificate, sasl.* for the login. "
+                    "Has the server's certificate expired?",
+                    transient=True,
+                )
             return KafkaError(
                 f"no Kafka broker answers at {self.bootstrap_servers}",
                 hint="Is the broker running, and are kafka.bootstrap_servers and kafka.properties right?",
@@ -274,6 +290,11 @@ _AWAY = {
     confluent_kafka.KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - likewise
     confluent_kafka.KafkaError._TIMED_OUT,  # noqa: SLF001 - likewise
     confluent_kafka.KafkaError._RESOLVE,  # noqa: SLF001 - likewise
+}
+_TURNED_AWAY = {
+    confluent_kafka.KafkaError._SSL,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError._AUTHENTICATION,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError.SASL_AUTHENTICATION_FAILED,
 }
 _HINTS = {
     confluent_kafka.KafkaError.INVALID_REPLICATION_FACTOR: "kafka.topics.replication asks for more brokers than run.",

@@ -43,8 +43,9 @@ _STAND_IN: Final[Json] = {
     "source": {"database": "x", "user": "x", "password": "x", "shards": [{"name": "x", "host": "x"}]},
     "tables": [{"source": "x"}],
     "sinks": [{"name": "x", "type": "postgresql", "url": "postgresql://x"}],
+    "masking": {"key": "x"},
 }
-"""Whatever a topology must have, in values that no rule minds."""
+"""What a topology must have, and each part of it that may be left out, in values that no rule minds."""
 
 
 def fit(tree: Mapping) -> tuple[Topology | None, list[Problem]]:

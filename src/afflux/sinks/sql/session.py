@@ -68,6 +68,11 @@ def _said(error: psycopg.Error, message: str) -> SinkError:
     if isinstance(error, pg.InsufficientPrivilege):
         return SinkError(message, hint="grant the sink's role what the message names")
     if isinstance(error, psycopg.OperationalError):
+        if "certificate verify failed" in str(error):
+            hint = (
+                "is sslrootcert of the sink's `url` the authority of the server's certificate, and is that still good?"
+            )
+            return SinkError(message, hint=hint)
         final = any(words in str(error) for words in _FINAL_AT_LOGIN)
         hint = "look at the sink's `url` in the topology, and at the secrets that it names" if final else ""
         return SinkError(message, hint=hint, transient=not final)
