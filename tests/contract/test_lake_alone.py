@@ -135,7 +135,9 @@ def test_the_tables_protocol_is_no_newer_than_its_columns_need(lake: DeltaTarget
     assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
     local = TargetColumn("local", pg_type("TIMESTAMP", 29, 6))
     sink.apply(batch(1, changes(lake, [("s", 1, False, 1, "2024-01-01 00:00:00")], (ID, local))))
-    assert table_of(lake).protocol().reader_features == ["timestampNtz"]
+    newer = table_of(lake).protocol()
+    assert newer.reader_features == ["timestampNtz"]
+    assert sorted(newer.writer_features or ()) == ["invariants", "timestampNtz"], "Spark reads no table that lists less"
 
 
 @pytest.mark.parametrize(

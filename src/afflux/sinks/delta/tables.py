@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import polars as pl
 import structlog
+from deltalake import DeltaTable, TableFeatures
 from deltalake.exceptions import CommitFailedError
 
 from afflux.errors import SinkError, TableError
@@ -21,6 +22,8 @@ from afflux.types.exact import is_wider
 log = structlog.get_logger()
 
 _ATTEMPTS = 10
+_LISTS_FEATURES = 7
+"""The writer version of Delta's protocol that lists what a table uses by name."""
 
 
 class Tables:
@@ -139,11 +142,14 @@ class Tables:
         }
 
     def _suit(self, found: Target) -> None:
-        """See that a table's properties are what the topology says by now."""
+        """See that a table's properties are what the topology says by now, and that its protocol says all."""
         there, wanted = found.table.metadata().configuration, self._properties()
-        if any(there.get(name) != value for name, value in wanted.items()):
-            with suppress(CommitFailedError):  # somebody else has been first; the next batch looks again
+        with suppress(CommitFailedError):  # somebody else has been first; the next batch looks again
+            if any(there.get(name) != value for name, value in wanted.items()):
                 found.table.alter.set_table_properties(wanted)
+            unsaid = unsaid_features(found.table)
+            if unsaid:
+                found.table.alter.add_feature(unsaid)
 
     def _complete(self, found: Target, types: dict[str, pl.DataType]) -> None:
         """Add the columns that are missing and widen those that are too narrow, whoever else does so at the same time."""
@@ -182,6 +188,20 @@ class Tables:
                 hint="the source's key (with `key: with_shard`, and the shard) or the table's `mode` differs from the "
                 "target's: move the table away and let it be copied again",
             )
+
+
+def unsaid_features(table: DeltaTable) -> list[TableFeatures]:
+    """Give what a table uses and its protocol does not list, for which Spark refuses to read it.
+
+    From writer version 7 on a protocol lists every feature; delta-rs leaves out NOT NULL columns (observed on 1.6.6).
+    """
+    protocol = table.protocol()
+    if protocol.min_writer_version < _LISTS_FEATURES:
+        return []
+    used = {"invariants": TableFeatures.Invariants}
+    if table.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
+        used["changeDataFeed"] = TableFeatures.ChangeDataFeed
+    return [feature for name, feature in used.items() if name not in (protocol.writer_features or ())]
 
 
 def _told(columns: Mapping[str, pl.DataType]) -> dict[str, str]:
