@@ -102,7 +102,9 @@ class Router:
 
 def keeping_of(declared: Table) -> Keeping:
     """Give how a declared table keeps its rows."""
-    return Keeping(Mode(declared.mode), soft=declared.deletes == "soft", lineage=declared.lineage, shared=declared.shared)
+    return Keeping(
+        Mode(declared.mode), soft=declared.deletes == "soft", lineage=declared.lineage, shared=declared.shared
+    )
 
 
 def target_of(declared: Table, topic: str, transforms: Iterable[Transform]) -> TableName:
