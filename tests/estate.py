@@ -65,6 +65,7 @@ class Estate:
         lake: where a sink of type delta is to write, beside or instead of the warehouse.
         warehouse: whether there is a sink into the warehouse.
         connector: more of `source.config`.
+        engine: what writes the warehouse.
     """
 
     def __init__(
@@ -80,13 +81,14 @@ class Estate:
         lake: Path | None = None,
         warehouse: bool = True,
         connector: dict[str, Any] | None = None,
+        engine: str = "afflux",
     ) -> None:
         self.addresses, self.name, self.partitions = addresses, name, partitions
         self.shards = list(range(shards))
         self.tables = tables or [{"source": rf"{name}\..*"}]
         self.source = source or {}
         self.connector = {"heartbeat.interval.ms": 1000} | (connector or {})
-        self.sinks = [self._warehouse()] if warehouse else []
+        self.sinks = [self._warehouse(engine)] if warehouse else []
         self.sinks += [{"name": "lake", "type": "delta", "path": str(lake), "batch": {"seconds": 0.1}}] if lake else []
         self.path = folder / f"{name}.yaml"
         self.kafka = Topics(addresses.kafka)
@@ -99,11 +101,12 @@ class Estate:
         for number in range(len(addresses.shards)):
             self.sql("CREATE SCHEMA $", shard=number)
 
-    def _warehouse(self) -> dict[str, Any]:
+    def _warehouse(self, engine: str) -> dict[str, Any]:
         port = psycopg.conninfo.conninfo_to_dict(self.addresses.warehouse_url)["port"]
         login = f"afflux:${{file:{self.addresses.secrets}:warehouse_password}}"
         url = f"postgresql://{login}@127.0.0.1:{port}/dw"
-        return {"name": "warehouse", "type": "postgresql", "url": url, "batch": {"seconds": 0.1}}
+        own = {"batch": {"seconds": 0.1}} if engine == "afflux" else {"engine": engine}
+        return {"name": "warehouse", "type": "postgresql", "url": url, **own}
 
     def write(self) -> None:
         """Write the topology as it is now; a daemon that runs sees it in time."""
@@ -129,7 +132,11 @@ class Estate:
             daemon.kill()
         remove(load_resolved(self.path), None, Extent(slot=True, publication=True, offsets=True))
         self.kafka.delete(
-            [topic for topic in self.kafka.names() if topic.startswith((f"{self.name}-shard", f"{self.name}.", f"afflux.{self.name}."))]
+            [
+                topic
+                for topic in self.kafka.names()
+                if topic.startswith((f"{self.name}-shard", f"{self.name}.", f"afflux.{self.name}."))
+            ]
         )
 
         for number in range(len(self.addresses.shards)):

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from afflux.errors import Fenced
-from afflux.sinks.base import Batch, DeadLetter
+from afflux.sinks.base import Batch, DeadLetter, Partition
 from afflux.sinks.state import LetterFilter, LetterState
 from afflux.stream.leavers import Leavers
 from afflux.topology.model import Topology
@@ -18,15 +18,25 @@ BOTH = {"shard0": "shard0", "shard1": "shard1"}
 AT_ONCE, LATER = timedelta(0), timedelta(hours=1)
 
 
-def declared(target: Target, *shards: str, decision: str) -> Topology:
+SHARED = Partition("all.public.t", 0)
+ROUTED = {
+    "transforms": "route",
+    "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+    "transforms.route.regex": r"shard[0-9]+\.(public\..*)",
+    "transforms.route.replacement": "all.$1",
+}
+
+
+def declared(target: Target, *shards: str, decision: str, config: dict[str, str] | None = None) -> Topology:
     source: dict[str, Any] = {
         "database": "app",
         "user": "cdc",
         "password": "${env:PASSWORD}",
         "shards": [{"name": shard, "host": "h"} for shard in shards],
         "on_shard_removed": decision,
+        "config": config or {},
     }
-    rename = {"type": "RegexRouter", "regex": r"shard[0-9]+\.public\.(.*)", "replacement": f"{target.schema}.$1"}
+    rename = {"type": "RegexRouter", "regex": r"(?:all|shard[0-9]+)\.public\.(.*)", "replacement": f"{target.schema}.$1"}
     return topology(source=source, transforms=[rename])
 
 
@@ -42,7 +52,7 @@ def filled(target: Target) -> None:
 
 
 def leavers(target: Target, *shards: str, decision: str, unseen: timedelta = AT_ONCE) -> Leavers:
-    return Leavers(declared(target, *shards, decision=decision), target.state(), target.sink, unseen)
+    return Leavers(declared(target, *shards, decision=decision), target.state(), target.sink, lambda _: {SHARED: 3}, unseen)
 
 
 def test_rows_are_removed_and_those_that_they_hid_take_their_place(target: Target) -> None:
@@ -121,3 +131,22 @@ def test_a_shard_that_comes_back_is_a_new_one(target: Target) -> None:
     assert content(target)[0] == (1, "again", "shard0")
     leavers(target, "shard1", decision="delete").round()
     assert content(target) == [(2, "b", "shard1"), (7, "hidden", "shard1")]
+
+
+def test_of_a_topic_that_shards_share_one_shards_rows_go_and_late_ones_are_kept_out(target: Target) -> None:
+    sink = target.sink()
+    sink.claim([SHARED])
+    rows = [("shard0", 5, False, 1, "gone"), ("shard1", 5, False, 2, "stays")]
+    sink.apply(batch(0, changes(target, rows), partition=SHARED))
+
+    def round_of(*shards: str) -> None:
+        whole = declared(target, *shards, decision="delete", config=ROUTED)
+        Leavers(whole, target.state(), target.sink, lambda _: {SHARED: 3}, AT_ONCE).round()
+
+    round_of("shard0", "shard1")
+    round_of("shard1")
+    assert content(target) == [(2, "stays", "shard1")]
+    late = [("shard0", 8, False, 3, "late"), ("shard1", 8, False, 4, "on time")]
+    sink.apply(batch(1, changes(target, late), partition=SHARED))
+    assert content(target) == [(2, "stays", "shard1"), (4, "on time", "shard1")]
+    assert [standing.partition for standing in target.state().positions()] == [SHARED]

@@ -20,7 +20,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     kept = os.environ.get("AFFLUX_TEST_STATE")
     shared = Stack(Path(kept) if kept else tmp_path_factory.mktemp("stack"))
     try:
-        shared.up(shards=3)
+        shared.up(shards=3, jdbc_sink=not kept)
         yield shared
     finally:
         if not kept:

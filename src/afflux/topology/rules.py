@@ -19,7 +19,7 @@ _LONGEST_COLUMN: Final = 63
 """Bytes of a column's name in PostgreSQL, the least of the targets."""
 
 _AFFLUX_ONLY: Final = ("batch", "dead_letters")
-_MODES_OF_AFFLUX: Final = ("key", "mode", "deletes", "lineage", "target")
+_MODES_OF_AFFLUX: Final = ("key", "mode", "deletes", "lineage", "target", "columns")
 
 Broken = tuple[Path, str]
 """A rule that is broken: where, and a whole sentence."""
@@ -197,7 +197,7 @@ def _engines(topology: Topology) -> Iterator[Broken]:
             if getattr(table, key) != Table.model_fields[key].default and (key != "key" or table.key != "with_shard"):
                 yield (
                     ("tables", place, key),
-                    f"table {table.source!r} has {key}: {_shown(getattr(table, key))}, which engine: connect can't keep",
+                    f"table {table.source!r} has {key}{_shown(getattr(table, key))}, which engine: connect can't keep",
                 )
 
 
@@ -219,7 +219,9 @@ def _beside(topology: Topology, shard: Shard) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, dict):
+        return ""
+    return f": {str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _guard(topology: Topology) -> Iterator[Broken]:

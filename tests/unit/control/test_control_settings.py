@@ -143,30 +143,6 @@ def test_security_without_an_equal_is_refused_by_name() -> None:
         java_security({"ssl.key.location": "/key.pem"})
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "org.apache.kafka.connect.transforms.RegexRouter",
-        "io.debezium.transforms.ByLogicalTableRouter",
-        "io.debezium.transforms.outbox.EventRouter",
-        "io.confluent.connect.transforms.ExtractTopic$Value",
-    ],
-)
-def test_a_transform_that_takes_events_to_topics_that_nobody_reads_is_refused(kind: str) -> None:
-    with pytest.raises(UsageError, match=re.escape("source.config can't set transforms.route.type: ")):
-        check_settings(
-            topology(config={"transforms": "mine, route", "transforms.mine.type": "x.Y", "transforms.route.type": kind})
-        )
-    check_settings(
-        topology(
-            config={
-                "transforms": "route",
-                "transforms.route.type": "io.debezium.transforms.partitions.PartitionRouting",
-            }
-        )
-    )
-
-
 def kept(**entry: Any) -> Topology:
     of = topology()
     return of.model_copy(update={"tables": [of.tables[0].model_copy(update=entry)]})

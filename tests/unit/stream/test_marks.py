@@ -121,7 +121,7 @@ def test_a_mark_speaks_of_a_little_before_its_heartbeat_and_of_its_own_shard() -
     declared = Declared(topology())
     ends = {A: 5, B: 0, OTHER: 9}
     (made,) = marks_of(
-        {"shard0": Marker("shard0", 5_000_000, 7)}, ends, declared.shard_of, {A.topic: "x", "other": "y"}
+        {"shard0": Marker("shard0", 5_000_000, 7)}, ends, declared.shards_of, {A.topic: "x", "other": "y"}
     )
     assert made == Mark("shard0", 5_000_000 - SLACK_US, 7, {A: 5, B: 0}, {A.topic: "x"})
 
