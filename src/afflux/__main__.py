@@ -3,6 +3,8 @@
 The commands are imported here and not above, so that Ctrl-C in the second that this takes ends quietly too.
 """
 
+import atexit
+import gc
 import sys
 from typing import NoReturn
 
@@ -18,10 +20,16 @@ def connectors() -> NoReturn:
 
 
 def _quietly(name: str) -> NoReturn:
+    # What is imported stays to the end, so that to look through it for garbage, meanwhile and at the end, takes half a
+    # second of every command for nothing.
+    gc.disable()
     try:
         from afflux import cli  # noqa: PLC0415 - see above
     except KeyboardInterrupt:
         sys.exit(130)
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.freeze)
     cli.run_command(cli.app if name == "afflux" else cli.connectors.app, name)
 
 
