@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal browser s3 readers bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser s3 mariadb readers bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,8 @@ test: setup lint ## everything, on the real stack
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@if $(BIN)/python tests/chart/tools.py; then $(MAKE) --no-print-directory chart; elif test -n "$$CI"; then exit 1; \
 	  else echo "==> the chart's own checks were not run, for they need helm: see above"; fi
+	@if PYTHONPATH=tests $(BIN)/python -m mariadb.server; then $(MAKE) --no-print-directory mariadb ONLY="exactly or refused_aloud or moved"; \
+	  else echo "==> the sink for MariaDB was not tried: see above"; fi
 
 chart: $(STAMP) ## the Helm chart: lint, every scenario against Kubernetes' and the operators' schemas, golden files
 	@echo "==> chart"
@@ -74,6 +76,11 @@ readers: $(STAMP) ## Spark and DuckDB read a lake's tables, and Spark writes bes
 bench-delta: setup ## events a second into a lake, beside Spark's streaming MERGE (needs Java 17 or 21; half an hour)
 	@$(BIN)/afflux stack up --shards 1 --state .afflux/bench
 	@trap '$(BIN)/afflux stack down --purge --state .afflux/bench' EXIT; $(BIN)/python bench/delta.py --state .afflux/bench
+
+mariadb: $(STAMP) ## the promises of every sink, and exact values, on a real MariaDB server (needs its programs: it says so)
+	@PYTHONPATH=tests $(BIN)/python -m mariadb.server
+	@echo "==> MariaDB"
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/mariadb $(if $(ONLY),-k "$(ONLY)")
 
 fuzz: $(STAMP) ## property tests with new examples, and many of them
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q --timeout 3600 tests/unit tests/contract
