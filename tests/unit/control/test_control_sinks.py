@@ -9,11 +9,16 @@ from afflux.clients.connect import Connector, Task
 from afflux.control import sink_plan
 from afflux.control.actions import RemoveConnector, RestartSink, SetSink
 from afflux.control.desired import desired
+from afflux.control.examine import Look
+from afflux.control.look import with_sinks
 from afflux.control.settings import EXACT, connector_config
 from afflux.control.sink_settings import sink_config
+from afflux.control.status import ShardStatus, Verdict
+from afflux.control.ward import is_safe
 from afflux.control.world import World
 from afflux.errors import UsageError
 from afflux.topology.model import Topology
+from afflux.topology.names import shard_names
 
 URL = "postgresql://afflux:${file:/secrets:dw@1}@10.0.0.9:5432/dw?sslmode=verify-full&application_name=afflux"
 
@@ -127,3 +132,26 @@ def test_a_connector_of_a_sink_that_is_no_more_goes_and_one_of_somebody_else_sta
     assert isinstance(gone, RemoveConnector)
     theirs = config() | {"afflux.topology": "another"}
     assert steps({NAME: Connector(NAME, theirs, "RUNNING")}, declared) == []
+
+
+def test_a_supervisor_makes_and_restarts_such_connectors_by_itself() -> None:
+    declared = topology()
+    names = shard_names(declared, declared.shards[0])
+    look = Look(names, "cdc", ShardStatus("s0", Verdict.STREAMING))
+    right = Connector(NAME, config(), "RUNNING")
+    failed = replace(right, tasks=(Task(0, "FAILED", trace="java.lang.Exception: no"),))
+    for found in ({}, {NAME: failed}):
+        (step,) = steps(found)
+        assert isinstance(step, SetSink | RestartSink)
+        assert is_safe(step, look)
+
+
+def test_a_stream_whose_rows_are_not_written_is_not_well() -> None:
+    declared = topology()
+    well = ShardStatus("s0", Verdict.STREAMING, tables=("public.items",))
+    right = Connector(NAME, config(), "RUNNING")
+    failed = replace(right, tasks=(Task(0, "FAILED", trace="java.lang.Exception: no"),))
+    assert with_sinks(declared, declared.shards[0], well, {NAME: right}).verdict is Verdict.STREAMING
+    assert with_sinks(declared, declared.shards[0], well, {}).verdict is Verdict.MISSING
+    found = with_sinks(declared, declared.shards[0], well, {NAME: failed})
+    assert (found.verdict, found.detail) == (Verdict.FAILED, f"{NAME}: no")
