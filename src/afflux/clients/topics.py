@@ -73,7 +73,11 @@ class Topics:
         self.bootstrap_servers = bootstrap_servers
         self._turned_away = ""
         """What a broker said last that would not speak to this client."""
-        settings = {**(properties or {}), "bootstrap.servers": bootstrap_servers, "error_cb": self._heard}
+        settings: dict[str, Any] = {
+            **(properties or {}),
+            "bootstrap.servers": bootstrap_servers,
+            "error_cb": self._heard,
+        }
         try:
             self._admin = AdminClient(settings, logger=QUIET)
         except confluent_kafka.KafkaException as error:
