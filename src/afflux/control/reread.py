@@ -94,9 +94,7 @@ def reread(
 
     sharing = {name for topic in topics for name in shared_of(topology, topic)[1] if not shards or name in shards}
     meant = [
-        s
-        for s in topology.shards
-        if s.name in sharing or any(t.startswith(f"{_prefix(topology, s)}.") for t in topics)
+        s for s in topology.shards if s.name in sharing or any(t.startswith(f"{_prefix(topology, s)}.") for t in topics)
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
         return [asked for of_shard in pool.map(one, meant) for asked in of_shard]
