@@ -35,6 +35,10 @@ def grants(
             if each.name in named:
                 typer.echo(source_rights(declared, each, monitor=monitor).script())
     if not shard:
-        chosen = [choose_sink(declared, sink, of_any_engine=True)] if sink else [s for s in declared.sinks if isinstance(s, PostgresSink)]
+        chosen = (
+            [choose_sink(declared, sink, of_any_engine=True)]
+            if sink
+            else [s for s in declared.sinks if isinstance(s, PostgresSink)]
+        )
         for target in chosen:
             typer.echo(sink_rights(declared, target).script())
