@@ -1,26 +1,14 @@
 """Equal keys of two shards are seen, told once, and over when one of them goes; a row on the move is none."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from afflux.sinks.base import Mark
-from targets import ONE, ZERO, MemoryTarget, PostgresTarget, Target, batch, changes
+from targets import ONE, ZERO, Target, batch, changes
 
 WINDOW = timedelta(seconds=30)
 SHARDS = ("shard0", "shard1")
-
-
-@pytest.fixture(params=["memory", "postgresql"])
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """The targets that tell their contests; a lake does not yet."""
-    if request.param == "memory":
-        yield MemoryTarget()
-        return
-    made = PostgresTarget(request.getfixturevalue("warehouse_url"))
-    yield made
-    made.close()
 
 
 def meets(target: Target) -> None:
