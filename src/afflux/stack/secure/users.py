@@ -49,6 +49,8 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         ("GROUP", _OWN, "PREFIXED", (_READ, _DESCRIBE)),
         # Groups that nobody joins: a client that reads a topic from end to end wants a name for one.
         ("GROUP", "afflux", "PREFIXED", (_DESCRIBE,)),
+        # The connectors read their signals with the login that the topology says, each in a group of its own.
+        ("GROUP", f"{TOPOLOGY}-", "PREFIXED", (_READ, _DESCRIBE)),
     ),
     CONNECT: (
         *(
