@@ -36,7 +36,11 @@ def declared(target: Target, *shards: str, decision: str, config: dict[str, str]
         "on_shard_removed": decision,
         "config": config or {},
     }
-    rename = {"type": "RegexRouter", "regex": r"(?:all|shard[0-9]+)\.public\.(.*)", "replacement": f"{target.schema}.$1"}
+    rename = {
+        "type": "RegexRouter",
+        "regex": r"(?:all|shard[0-9]+)\.public\.(.*)",
+        "replacement": f"{target.schema}.$1",
+    }
     return topology(source=source, transforms=[rename])
 
 
@@ -52,7 +56,9 @@ def filled(target: Target) -> None:
 
 
 def leavers(target: Target, *shards: str, decision: str, unseen: timedelta = AT_ONCE) -> Leavers:
-    return Leavers(declared(target, *shards, decision=decision), target.state(), target.sink, lambda _: {SHARED: 3}, unseen)
+    return Leavers(
+        declared(target, *shards, decision=decision), target.state(), target.sink, lambda _: {SHARED: 3}, unseen
+    )
 
 
 def test_rows_are_removed_and_those_that_they_hid_take_their_place(target: Target) -> None:
