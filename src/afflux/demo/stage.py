@@ -1,5 +1,6 @@
 """The state folder that the demo plays in: its own, clean at the beginning, and left clean."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ _MARK = "demo.lock"
 """Says that the folder is the demo's; held while a demo plays in it."""
 _STATE = "state.json"
 """Says that there is a stack."""
+
+_TARGETS = ("lake", "lake.yaml", "duckdb.yaml", "sqlite.yaml", "warehouse.duckdb*", "warehouse.sqlite*")
+"""What is beside the stack of targets that are files (patterns)."""
 
 Report = Callable[[str, str], None]
 """Told (part, phase) of the stack, from several threads."""
@@ -88,6 +92,11 @@ def _clear(stack: Stack, *, purge: bool, report: Report) -> None:
     SinkProcess(stack.folder).stop()
     if (stack.folder / _STATE).exists():
         stack.down(purge=purge, report=report)
+    for path in [path for pattern in _TARGETS for path in stack.folder.glob(pattern)] if purge else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _leave(folder: Path) -> None:

@@ -33,6 +33,8 @@ def test_one_demo_at_a_time_plays_in_a_folder(tmp_path: Path) -> None:
 def test_the_folder_goes_with_a_demo_that_went_well_and_stays_with_one_that_did_not(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with stage(folder, keep=False, say=nothing, report=nothing) as scene:
+        (folder / "lake").mkdir()
+        (folder / "warehouse.duckdb").touch()
         scene.well = True
     assert not folder.exists()
     with pytest.raises(KeyboardInterrupt), stage(folder, keep=False, say=nothing, report=nothing):
