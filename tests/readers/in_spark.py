@@ -20,6 +20,8 @@ def session(folder: str) -> SparkSession:
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.adaptive.enabled": "false",
         "spark.ui.enabled": "false",
         "spark.executor.heartbeatInterval": "120s",  # a busy machine is no dead one
         "spark.network.timeout": "900s",
