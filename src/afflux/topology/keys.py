@@ -23,6 +23,8 @@ def _mappings(annotation: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _mappings(field.annotation, f"{path}.{key}".removeprefix("."))
     elif origin is list:
         yield from _mappings(get_args(annotation)[0], f"{path}[]")
+    elif origin is dict:
+        yield from _mappings(get_args(annotation)[1], f"{path}.*")
     elif origin in (Annotated, Union, types.UnionType):
         for inner in get_args(annotation):
             yield from _mappings(inner, path)
@@ -36,7 +38,7 @@ def _known() -> dict[str, list[str]]:
 
 
 KNOWN: Final = _known()
-"""Path of each mapping, lists written `[]` -> its keys: `source.shards[]` -> name, host, port, database."""
+"""Path of each mapping, lists written `[]`, names of the user's own `*` -> its keys: `source.shards[]` -> name, host."""
 
 
 def _forms(annotation: Any, path: str) -> Iterator[tuple[str, str, list[str]]]:
@@ -66,7 +68,8 @@ def keys_of(place: str, mapping: dict[str, Any]) -> list[str] | None:
         place: its path, lists written `[]`.
         mapping: it.
     """
-    return _FORMS.get((place, str(mapping.get("type"))), KNOWN.get(place))
+    named = KNOWN.get(f"{place.rpartition('.')[0]}.*")
+    return _FORMS.get((place, str(mapping.get("type"))), KNOWN.get(place, named))
 
 
 def paths() -> list[str]:

@@ -13,7 +13,7 @@ def test_the_code_that_it_shows_is_the_code_that_runs() -> None:
     code = (TOP / "src" / "afflux" / "sinks" / "memory.py").read_text()
     shown = re.findall(r"```python\n(.*?)\n```", PAGE, re.DOTALL)
     assert len(shown) == 2
-    assert [block for block in shown if block not in code] == []
+    assert [block for block in shown if block.removeprefix("class MemorySink(Sink):\n") not in code] == []
 
 
 def test_it_names_every_method_of_the_contract() -> None:

@@ -54,6 +54,8 @@ def defaults(annotation: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from defaults(field.annotation, here)
     elif get_origin(annotation) is list:
         yield from defaults(get_args(annotation)[0], f"{path}[]")
+    elif get_origin(annotation) is dict:
+        yield from defaults(get_args(annotation)[1], f"{path}.*")
     else:
         for inner in get_args(annotation):
             yield from defaults(inner, path)
