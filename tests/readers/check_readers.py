@@ -1,5 +1,6 @@
 """Spark and DuckDB read the rows that a lake holds, and Spark's own writing beside a sink loses nothing."""
 
+import re
 import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -108,10 +109,7 @@ def test_what_spark_does_to_a_table_meanwhile_loses_no_change_and_doubles_no_row
         writer.write()
     writer.write()
     assert ["done"] in said, said
-    assert {words[0] for words in said} <= {
-        "done",
-        *(f"Concurrent{what}Exception" for what in ("Append", "DeleteRead", "DeleteDelete", "Write", "Transaction")),
-        "MetadataChangedException",
-    }, said
+    refused = [" ".join(words) for words in said if words != ["done"]]
+    assert all(re.search("concurrent|metadata_?changed", words, re.IGNORECASE) for words in refused), refused
     assert content(lake, "id", "note") == writer.written
     check(lake, ["id", "note"], spark, duckdb_rows)
