@@ -71,7 +71,7 @@ s3: $(STAMP) ## a lake in an object store: the promises of sinks and lakes on a 
 
 readers: $(STAMP) ## Spark and DuckDB read a lake's tables, and Spark writes beside the sink (needs Java 17 or 21; fetches 550 MB once)
 	@echo "==> readers of lakes"
-	@PYTHONPATH=bench $(BIN)/pytest -q -o python_files='check_*.py' tests/readers
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/readers
 
 bench-delta: setup ## events a second into a lake, beside Spark's streaming MERGE (needs Java 17 or 21; half an hour)
 	@$(BIN)/afflux stack up --shards 1 --state .afflux/bench
