@@ -6,14 +6,21 @@
   operations: [{{ slice . 3 | join ", " }}]
 {{- end -}}
 
-{{/* A sink reads its topics, in its group. (list $ name) */}}
+{{/* A sink reads its topics in its group, hears what snapshots tell, and may write dead letters. (list $ name) */}}
 {{- define "afflux.acls.sink" -}}
 {{- $root := first . -}}
+{{- $name := last . -}}
 {{- range $shard := $root.Values.shards }}
 {{- $own := include "afflux.shardName" (dict "root" $root "shard" $shard "kind" "topic_prefix") }}
 {{ include "afflux.acl" (list "topic" "prefix" (printf "%s." $own) "Read" "Describe") }}
 {{- end }}
-{{ include "afflux.acl" (list "group" "literal" (printf "afflux.%s.%s" (include "afflux.topologyName" $root) (last .)) "Read" "Describe") }}
+{{ include "afflux.acl" (list "topic" "literal" (printf "afflux.%s.notifications" (include "afflux.topologyName" $root)) "Read" "Describe") }}
+{{- range $sink := (include "afflux.topology" $root | fromYaml).sinks }}
+{{- if and (eq $sink.name $name) (dig "dead_letters" "topic" "" $sink) }}
+{{ include "afflux.acl" (list "topic" "literal" $sink.dead_letters.topic "Create" "Describe" "DescribeConfigs" "Write") }}
+{{- end }}
+{{- end }}
+{{ include "afflux.acl" (list "group" "literal" (printf "afflux.%s.%s" (include "afflux.topologyName" $root) $name) "Read" "Describe") }}
 {{- end -}}
 
 {{/* The supervisor and the hooks make topics, send signals, and look at how far the sinks are. */}}
