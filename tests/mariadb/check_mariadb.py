@@ -1,12 +1,23 @@
 """The promises of every sink, and exact values, on MariaDB."""
 
+import math
 from typing import Any
 
+import pymysql
 import pytest
+import sqlalchemy as sa
 
 from afflux.errors import RefusedError
 from afflux.sinks.base import TableName, TargetColumn
 from afflux.types.postgres import PgType, pg_type
+from contract.test_databases_alone import (
+    test_a_database_is_cut_back,
+    test_a_database_is_equal_to_the_shards,
+    test_a_database_keeps_deleted_rows,
+    test_a_database_keeps_every_change,
+    test_a_database_keeps_every_version,
+    test_any_order,
+)
 from contract.test_resyncs import *  # noqa: F403 - all of them, on this target
 from contract.test_shards import *  # noqa: F403 - likewise
 from contract.test_sink_state import *  # noqa: F403 - likewise
@@ -36,6 +47,8 @@ from unit.sinks.test_dialects import VALUES
 TRIED = (
     *(test_lost, test_two_shards, test_moved, test_new_column, test_restart, test_fence, test_replay, test_hidden),
     *(test_foreign_delete, test_truncate, test_unchanged, test_positions, test_rows),
+    *(test_a_database_is_equal_to_the_shards, test_any_order, test_a_database_keeps_deleted_rows),
+    *(test_a_database_keeps_every_change, test_a_database_keeps_every_version, test_a_database_is_cut_back),
 )
 
 
@@ -58,3 +71,27 @@ def test_a_number_that_mariadb_has_not_is_refused_aloud(target: Target, value: f
     sink.claim([ZERO])
     with pytest.raises(RefusedError, match="no exact place"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, value)], columns)))
+
+
+@pytest.mark.parametrize("rows", [1, 600])
+def test_no_sign_of_nought_is_all_that_a_double_loses(target: Target, rows: int) -> None:
+    sink, columns = target.sink(), (ID, TargetColumn("v", pg_type("FLOAT8")))
+    sink.claim([ZERO])
+    values = [-0.0, 0.1, -5e-324, 1.7976931348623157e308, 2.0**53 + 2]
+    sink.apply(batch(0, changes(target, [("s", 1, False, n, values[n % 5]) for n in range(5 * rows)], columns)))
+    found = {row["v"] for row in target.rows(TableName(target.schema, "t"))}
+    assert found == set(values)
+    assert [math.copysign(1, v) for v in found if v == 0] == [1]
+
+
+def test_a_server_that_takes_no_files_is_written_by_statements(target: Target, server: str) -> None:
+    sink, where = target.sink(), sa.make_url(server)
+    sink.claim([ZERO])
+    rows = [("s", 1, False, n, f"row {n}") for n in range(600)]
+    with pymysql.connect(host=where.host, port=where.port or 0, user="root") as root, root.cursor() as cursor:
+        cursor.execute("SET GLOBAL local_infile = 0")
+        try:
+            sink.apply(batch(0, changes(target, rows)))
+        finally:
+            cursor.execute("SET GLOBAL local_infile = 1")
+    assert [row["note"] for row in target.rows(TableName(target.schema, "t"))] == [note for *_, note in rows]

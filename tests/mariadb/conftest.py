@@ -17,3 +17,9 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def target(server: str) -> Target:
     return DatabaseTarget(server)
+
+
+@pytest.fixture
+def lake(target: Target) -> Target:
+    """What the histories are played into."""
+    return target

@@ -52,6 +52,7 @@ def test_values_are_held_exactly(tmp_path: Path, kind: str) -> None:
     assert math.isnan(nan)
     assert inf == math.inf
     assert zero == 0
+    assert math.copysign(1, zero) == {"duckdb": -1, "sqlite": 1}[kind]
 
 
 @pytest.mark.parametrize("kind", EMBEDDED)

@@ -35,6 +35,7 @@ class Mysql(Dialect):
 
     def __init__(self) -> None:
         self._collation = ""
+        self._takes_files = False
 
     def engine(self, url: sa.URL) -> sa.Engine:
         """See `Dialect.engine`."""
@@ -47,6 +48,7 @@ class Mysql(Dialect):
         self._collation = f"CHARACTER SET utf8mb4 COLLATE {'utf8mb4_nopad_bin' if is_mariadb else 'utf8mb4_0900_bin'}"
         strict = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO"
         connection.exec_driver_sql(f"SET SESSION sql_mode = '{strict}', time_zone = '+00:00'")
+        self._takes_files = bool(connection.exec_driver_sql("SELECT @@GLOBAL.local_infile").scalar())
 
     def wire(self, of: pl.DataType) -> pl.DataType:
         """See `Dialect.wire`."""
@@ -82,8 +84,8 @@ class Mysql(Dialect):
         connection.exec_driver_sql(f"DROP TEMPORARY TABLE {name}")
 
     def load(self, connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
-        """See `Dialect.load`: from a file of this machine, which LOAD DATA LOCAL sends."""
-        if frame.height < _LEAST_ROWS or "pymysql" not in connection.dialect.driver:
+        """See `Dialect.load`: from a file of this machine, which LOAD DATA LOCAL sends where the server takes one."""
+        if frame.height < _LEAST_ROWS or "pymysql" not in connection.dialect.driver or not self._takes_files:
             super().load(connection, table, frame)
             return
         preparer = connection.dialect.identifier_preparer
