@@ -285,7 +285,7 @@ class Topics:
         return KafkaError(
             f"Kafka at {self.bootstrap_servers} refused to {what}: {_text(error)}",
             hint=_HINTS.get(code, ""),
-            transient=bool(error.args[0].retriable()),
+            transient=code in _PASSING or bool(error.args[0].retriable()),
         )
 
 
@@ -294,6 +294,23 @@ _AWAY = {
     confluent_kafka.KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - likewise
     confluent_kafka.KafkaError._TIMED_OUT,  # noqa: SLF001 - likewise
     confluent_kafka.KafkaError._RESOLVE,  # noqa: SLF001 - likewise
+}
+# What Kafka's protocol calls retriable, and librdkafka's word for "no leader is known now". Seen where a broker woke
+# after half a minute: it was there and led nothing yet.
+_PASSING = {
+    confluent_kafka.KafkaError._NOENT,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001 - likewise
+    confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.NOT_LEADER_FOR_PARTITION,
+    confluent_kafka.KafkaError.REQUEST_TIMED_OUT,
+    confluent_kafka.KafkaError.BROKER_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.REPLICA_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.NETWORK_EXCEPTION,
+    confluent_kafka.KafkaError.NOT_CONTROLLER,
+    confluent_kafka.KafkaError.KAFKA_STORAGE_ERROR,
+    confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.NOT_COORDINATOR,
 }
 _TURNED_AWAY = {
     confluent_kafka.KafkaError._SSL,  # noqa: SLF001 - likewise
