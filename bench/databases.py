@@ -1,8 +1,8 @@
 """Events a second into databases: PostgreSQL, and those of a sink of type `sql`, by the same batches.
 
-    python bench/databases.py --runs 3 duckdb sqlite postgresql://u@h/d mysql+pymysql://u:p@h/d
+    python bench/databases.py --runs 3 duckdb sqlite postgresql=postgresql://u@h/d mariadb=mysql+pymysql://u:p@h/d
 
-Takes addresses of empty databases; `duckdb` and `sqlite` alone are files in a temporary folder. Batches go straight to
+Takes names and addresses of databases; `duckdb` and `sqlite` alone are files in a temporary folder. Batches go straight to
 the sink, folded and typed, so that no Kafka and no decoding is in the figures: first batches of rows that are new, then
 batches that change all of these rows, in a random order. The databases take turns, each run in a table of its own; a
 first small batch, which makes the tables, is not counted. At the end each holds the last version of every row.
@@ -131,7 +131,7 @@ def check(address: str, table: TableName, work: Work) -> None:
     wanted = {(row[0], row[1]) for part in [work.first, *work.updates] for row in part.select("id", "note").rows()}
     if address.startswith("postgresql"):
         with psycopg.connect(address) as connection:
-            found = set(connection.execute(f"SELECT id, note FROM {table}").fetchall())  # type: ignore[arg-type]  # noqa: S608 - its own name
+            found = set(connection.execute(f"SELECT id, note FROM {table}").fetchall())  # noqa: S608 - its own name
     else:
         with opened(address, table) as held:
             found = {row for block in held.blocks() for row in block.select("id", "note").rows()} if held else set()
@@ -151,23 +151,23 @@ def summary(runs: list[dict[str, float]]) -> dict[str, Any]:
 def main() -> None:
     """Measure every database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("databases", nargs="+", help="`duckdb`, `sqlite`, or an address")
+    parser.add_argument("databases", nargs="+", help="`duckdb`, `sqlite`, or NAME=ADDRESS")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=10_000, help="events in a batch")
     parser.add_argument("--runs", type=int, default=3)
     wishes = parser.parse_args()
     work = Work(wishes.rows, wishes.batch)
-    kinds: dict[str, list[dict[str, float]]] = {address.partition(":")[0]: [] for address in wishes.databases}
+    runs: dict[str, list[dict[str, float]]] = {}
     loads = []
     with tempfile.TemporaryDirectory(prefix="bench") as home:
         for number in range(wishes.runs):
             for each in wishes.databases:
-                address = each if ":" in each else f"{each}:///{Path(home) / each}"
+                name, _, address = each.partition("=")
                 loads.append(os.getloadavg()[0])
-                found = measured(address, work, f"bench{os.getpid()}_{number}")
-                kinds[each.partition(":")[0]].append(found)
-                print(each.partition(":")[0], found, file=sys.stderr)
-    results = {kind: summary(runs) for kind, runs in kinds.items()}
+                found = measured(address or f"{name}:///{Path(home) / name}", work, f"bench{os.getpid()}_{number}")
+                runs.setdefault(name, []).append(found)
+                print(name, found, file=sys.stderr)
+    results = {name: summary(found) for name, found in runs.items()}
     load = [round(min(loads), 1), round(max(loads), 1)]
     wished = {"rows": wishes.rows, "batch": wishes.batch, "runs": wishes.runs}
     print(json.dumps({**wished, "load": load, "databases": results}))

@@ -1,6 +1,7 @@
 """The promises of every sink, and exact values, on MariaDB."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import pymysql
@@ -41,7 +42,7 @@ from contract.test_sinks import test_an_unchanged_value_is_left_as_it_was as tes
 from contract.test_sinks import test_positions_move_without_rows as test_positions
 from contract.test_sinks import test_rows_are_inserted_replaced_and_deleted as test_rows
 from contract.test_watermarks import *  # noqa: F403 - likewise
-from targets import ID, ZERO, Target, batch, changes
+from targets import ID, NOTE, ZERO, Target, batch, changes, content
 from unit.sinks.test_dialects import VALUES
 
 TRIED = (
@@ -95,3 +96,48 @@ def test_a_server_that_takes_no_files_is_written_by_statements(target: Target, s
         finally:
             cursor.execute("SET GLOBAL local_infile = 1")
     assert [row["note"] for row in target.rows(TableName(target.schema, "t"))] == [note for *_, note in rows]
+
+
+def test_a_column_is_widened_and_its_values_stay(target: Target) -> None:
+    sink, wider = target.sink(), [("NUMERIC", 4, 1), ("NUMERIC", 12, 3)]
+    sink.claim([ZERO])
+    for n, (of, value, whole) in enumerate(zip(wider, ["1.5", "2.125"], ["INT4", "INT8"], strict=True)):
+        columns = (ID, TargetColumn("v", pg_type(*of)), TargetColumn("w", pg_type(whole)))
+        sink.apply(batch(n, changes(target, [("s", n, False, n, value, 2 ** (31 + n) - 1)], columns)))
+    rows = target.rows(TableName(target.schema, "t"))
+    assert [(row["v"], row["w"]) for row in rows] == [(Decimal("1.500"), 2**31 - 1), (Decimal("2.125"), 2**32 - 1)]
+
+
+def test_keys_that_differ_in_case_accents_and_spaces_are_rows_of_their_own(target: Target) -> None:
+    sink, columns = target.sink(), (TargetColumn("id", pg_type("TEXT")), NOTE)
+    keys = ["a", "A", "a ", " a", "\u00e4", "a\u0308", "", "x" * 500]
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(target, [("s", 1, False, key, key) for key in keys], columns)))
+    sink.apply(batch(1, changes(target, [("s", 2, True, "a", None)], columns)))
+    assert {row["id"] for row in target.rows(TableName(target.schema, "t"))} == {*keys} - {"a"}
+
+
+@pytest.mark.parametrize(("of", "key"), [("TEXT", "x" * 501), ("BYTEA", b"x" * 256)])
+def test_a_key_too_long_for_mariadb_is_refused_aloud(target: Target, of: str, key: object) -> None:
+    sink, columns = target.sink(), (TargetColumn("id", pg_type(of)), NOTE)
+    sink.claim([ZERO])
+    with pytest.raises(RefusedError, match="no exact place"):
+        sink.apply(batch(0, changes(target, [("s", 1, False, key, "a")], columns)))
+
+
+def test_bytes_are_a_key(target: Target) -> None:
+    sink, columns = target.sink(), (TargetColumn("id", pg_type("BYTEA")), NOTE)
+    keys = [b"", b"a", b"A", b"a ", b"a\x00", b"x" * 255]
+    sink.claim([ZERO])
+    for n in range(2):
+        sink.apply(batch(n, changes(target, [("s", 1, False, key, f"{n}") for key in keys], columns)))
+    assert sorted(content(target, "id", "note")) == sorted((key, "1") for key in keys)
+
+
+def test_an_integer_key_is_widened(target: Target) -> None:
+    sink = target.sink()
+    sink.claim([ZERO])
+    for n, key in enumerate([2**31 - 1, 2**63 - 1]):
+        columns = (TargetColumn("id", pg_type(("INT4", "INT8")[n])), NOTE)
+        sink.apply(batch(n, changes(target, [("s", 1, False, key, "a")], columns)))
+    assert content(target, "id", "note") == [(2**31 - 1, "a"), (2**63 - 1, "a")]

@@ -30,7 +30,7 @@ class Widening:
         name: as the table calls it.
         of: its exact type.
         to: the new one.
-        key_texts: how many texts are in the key that it is a part of; 0 where it is in none.
+        key_texts: how many texts and bytes are in the key that it is a part of; 0 where it is in none.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Dialect:
 
         Args:
             of: its exact type.
-            key_texts: how many texts are in the key that it is a part of; 0 where it is in none.
+            key_texts: how many texts and bytes are in the key that it is a part of; 0 where it is in none.
         """
         match of:
             case pl.String() if key_texts:

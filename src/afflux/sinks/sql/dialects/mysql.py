@@ -17,6 +17,8 @@ from afflux.types.exact import INSTANT, TIMESTAMP
 _KEY_BYTES = 3072
 _OTHER_KEY_BYTES = 512
 """What numbers and the like in a key may take of that."""
+_KEY_BINARY = 255
+"""How many bytes a value of bytes in a key may have."""
 _LEAST_ROWS = 500
 """From so many rows on a file is quicker than statements."""
 _BUSY = frozenset({1205, 1213})
@@ -69,7 +71,7 @@ class Mysql(Dialect):
             case pl.String() if key_texts:
                 return Declared(f"VARCHAR({self.key_length(key_texts)}) {self._collation}")
             case pl.Binary() if key_texts:
-                return Declared("VARBINARY(255)")
+                return Declared(f"VARBINARY({_KEY_BINARY})")
             case pl.String() | pl.List():
                 return Declared(f"LONGTEXT {self._collation}")
         return _DECLARED[type(of)]
@@ -77,6 +79,12 @@ class Mysql(Dialect):
     def key_length(self, key_texts: int) -> int:
         """See `Dialect.key_length`."""
         return min(500, self.key_bytes // 4 // key_texts)
+
+    def held(self, values: pl.Series, key_texts: int = 0) -> pl.Series:
+        """See `Dialect.held`."""
+        if key_texts and values.dtype == pl.Binary:
+            return values.set((values.bin.size() > _KEY_BINARY).fill_null(value=False), None)
+        return super().held(values, key_texts)
 
     def drop(self, connection: sa.Connection, table: sa.Table) -> None:
         """See `Dialect.drop`: a plain DROP TABLE would end the transaction."""

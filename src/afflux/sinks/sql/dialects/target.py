@@ -218,5 +218,5 @@ class Target:
 
 
 def key_texts(key: Collection[str], types: Mapping[str, pl.DataType]) -> int:
-    """Count the texts in a key."""
-    return sum(types[name] == pl.String for name in key)
+    """Count the texts in a key, and what is bytes: a database may want their lengths."""
+    return sum(types[name] in (pl.String, pl.Binary) for name in key)
