@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from afflux.stack.addresses import Addresses, addresses_of
@@ -36,6 +37,8 @@ ORDER = (Postgres, Kafka, Registry, Connect)
 @contextmanager
 def containers(folder: Path, shards: int) -> Iterator[Addresses]:
     """Run a container a part until the end of the block; the addresses are those of a local stack."""
+    if IMAGES.keys() & os.environ.keys():  # images of one's own: nothing is pulled, testcontainers' own cleaner neither
+        testcontainers_config.ryuk_disabled = True
     state = State.load_or_make(folder)
     settle(state, Wishes(shards, 1, AskedPorts(), None))
     parts = parts_of(state)
