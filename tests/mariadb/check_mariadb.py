@@ -8,7 +8,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from afflux.errors import RefusedError
+from afflux.errors import RefusedError, TableError
 from afflux.sinks.base import TableName, TargetColumn
 from afflux.types.postgres import PgType, pg_type
 from contract.test_databases_alone import (
@@ -141,3 +141,14 @@ def test_an_integer_key_is_widened(target: Target) -> None:
         columns = (TargetColumn("id", pg_type(("INT4", "INT8")[n])), NOTE)
         sink.apply(batch(n, changes(target, [("s", 1, False, key, "a")], columns)))
     assert content(target, "id", "note") == [(2**31 - 1, "a"), (2**63 - 1, "a")]
+
+
+def test_rows_that_the_database_refuses_stop_their_table_and_nothing_is_written(target: Target, server: str) -> None:
+    sink = target.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")])))
+    with sa.create_engine(server).connect() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {target.schema}_t ADD CHECK (note <> 'b')")
+    with pytest.raises(TableError, match="the database refuses rows of it"):
+        sink.apply(batch(1, changes(target, [("s", 2, False, 1, "b"), ("s", 2, False, 2, "c")])))
+    assert content(target, "id", "note") == [(1, "a")]

@@ -12,7 +12,7 @@ from afflux.errors import SinkError, TableError, UsageError
 from afflux.sinks.base import TableName, TargetColumn
 from afflux.sinks.sql.dialects.database import Database
 from afflux.types.postgres import PgType, pg_type
-from targets import ID, ZERO, DatabaseTarget, batch, changes
+from targets import ID, ZERO, DatabaseTarget, batch, changes, content
 
 VALUES: list[tuple[PgType, Any, Any]] = [
     (pg_type("BOOL"), True, True),
@@ -80,6 +80,30 @@ def test_a_table_of_somebody_elses_is_left_alone(tmp_path: Path, kind: str) -> N
         connection.commit()
     with pytest.raises(TableError, match="that afflux has not made for it"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")])))
+
+
+REFUSING = {
+    "duckdb": "ALTER TABLE {} ALTER COLUMN note SET NOT NULL",
+    "sqlite": "CREATE TRIGGER no BEFORE INSERT ON {} WHEN new.note IS NULL BEGIN SELECT raise(ABORT, 'no'); END",
+}
+
+
+@pytest.mark.parametrize("kind", EMBEDDED)
+def test_rows_that_the_database_refuses_stop_their_table_and_nothing_is_written(tmp_path: Path, kind: str) -> None:
+    target = DatabaseTarget(f"{kind}:///{tmp_path}/w.db")
+    sink = target.sink()
+    sink.claim([ZERO])
+    sink.apply(batch(0, changes(target, [("s", 1, False, 1, "a")])))
+    database = Database(target.url, "w")
+    schema, name = database.place(TableName(target.schema, "t"))
+    with database.reading("refuse rows") as connection:
+        connection.exec_driver_sql(REFUSING[kind].format(f"{schema}.{name}" if schema else name))
+        connection.commit()
+    with pytest.raises(TableError, match="the database refuses rows of it") as refused:
+        sink.apply(batch(1, changes(target, [("s", 2, False, 1, "b"), ("s", 2, False, 2, None)])))
+    assert refused.value.table == f"{target.schema}.t"
+    assert target.sink().claim([ZERO]) == {ZERO: 1}
+    assert content(target, "id", "note") == [(1, "a")]
 
 
 def test_a_driver_that_is_not_there_is_named_with_the_package() -> None:

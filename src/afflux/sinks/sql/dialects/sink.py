@@ -1,6 +1,7 @@
 """A database that SQLAlchemy knows: rows, positions and all other state move in one transaction."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,13 +9,14 @@ import sqlalchemy as sa
 import structlog
 
 from afflux import faults
-from afflux.sinks.base import Batch, Partition
+from afflux.errors import TableError
+from afflux.sinks.base import Batch, Partition, TableName
 from afflux.sinks.memory import MemorySink
 from afflux.sinks.reference.batch import Plan, plan
 from afflux.sinks.reference.columns import SYNCED_AT, Names
 from afflux.sinks.reference.effects import effect
 from afflux.sinks.reference.sink import ReferenceSink
-from afflux.sinks.sql.dialects.database import Database
+from afflux.sinks.sql.dialects.database import Database, first_line
 from afflux.sinks.sql.dialects.ledger import Ledger
 from afflux.sinks.sql.dialects.tables import AsideMissing, Tables, Within
 from afflux.topology.sinks import MetaColumns
@@ -88,13 +90,18 @@ class DatabaseSink(ReferenceSink):
             log.info("batch was durable already", partitions=len(batch.spans))
             return
         tables = self._tables.all(connection)
-        looked = [plan(changes, tables, self._ledger.memory) for changes in batch.tables]
-        plans = [planned for planned in looked if planned is not None]
+        plans: list[Plan] = []
+        for changes in batch.tables:
+            with self._blaming(changes.table):
+                planned = plan(changes, tables, self._ledger.memory)
+            if planned is not None:
+                plans.append(planned)
         settled = [planned.load(self._ledger.memory) for planned in plans]
         self._reference.apply(replace(batch, tables=tuple(changes for changes in settled if changes is not None)))
         faults.passing("staged")
         for planned in plans:
-            self._write(tables, planned)
+            with self._blaming(planned.changes.table):
+                self._write(tables, planned)
         faults.passing("written")
 
     def _write(self, tables: Within, planned: Plan) -> None:
@@ -108,6 +115,20 @@ class DatabaseSink(ReferenceSink):
             assert aside is not None  # noqa: S101 - it is there, or AsideMissing was raised
             names = [name for name in aside.types if name != SYNCED_AT]
             aside.write(effect(names, aside.key, aside.types, change.rows, change.gone))
+
+    @contextmanager
+    def _blaming(self, table: TableName) -> Iterator[None]:
+        """Say which table's rows the database refuses, by a constraint or a trigger of somebody's: others go on."""
+        try:
+            yield
+        except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+            if self._database.dialect.is_busy(error):
+                raise
+            raise TableError(
+                f"table {table}: the database refuses rows of it: {first_line(error)}",
+                table=str(table),
+                hint="take away what refuses them, then `afflux tables resume`",
+            ) from error
 
     def _read(self, doing: str, step: Callable[[MemorySink], Result]) -> Result:
         self._ledger.look(doing)
