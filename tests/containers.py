@@ -71,8 +71,9 @@ def _container(part: Part) -> DockerContainer:
             worker = {k: v for k, v in part._settings().items() if not k.startswith(("plugin.", "config.providers"))}
             made = _made("CONNECT_IMAGE", _variables("CONNECT_", worker) | {"KAFKA_HEAP_OPTS": "-Xmx640m"})
             made = made.with_kwargs(network_mode="host", user=f"{os.getuid()}:{os.getgid()}")
-            # connector configs refer to the passwords' file by its path
-            return made.with_volume_mapping(str(state.secrets_file), str(state.secrets_file), "ro")
+            # connector configs refer to files of passwords by their paths: the stack's own, and those that tests write
+            files = str(state.secrets_file.parents[1])
+            return made.with_volume_mapping(files, files, "ro")
     raise TypeError(part)
 
 
