@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 _POLL_SECONDS = 0.05
 _POLL_MESSAGES = 10_000
+_TURN_SECONDS = 0.2
+"""How long messages are gathered between two looks at all else; a batch may fill for many such turns."""
 _TOPOLOGY_SECONDS = 10.0
 _LOOK_SECONDS = 3.0
 """How often the target is asked what people want; two small statements."""
@@ -97,7 +99,9 @@ class Daemon:
         self._reread = threading.Event()
         self._held: set[str] = set()
         self._looking: Future[frozenset[Partition]] | None = None
-        self._next_topology = self._next_look = 0.0
+        self._next_topology = self._next_look = self._cut_at = 0.0
+        self._to_gather: dict[Partition, int] = {}
+        """The ends up to which a run that ends by itself has yet to gather messages."""
         self._lived = time.monotonic()
         self._opened = False
 
@@ -156,7 +160,7 @@ class Daemon:
                     self._watermarks.turn(self._applied, self._held)
                     self._chores.turn()
                     if ends is None and until_caught_up and self._discovery.known:
-                        ends = self._ends(*self._intake.topics)
+                        ends = self._to_gather = self._ends(*self._intake.topics)
                     events += self._step()
                 except ServerError as error:
                     self._rejoin(error)
@@ -184,13 +188,16 @@ class Daemon:
 
     def _step(self) -> int:
         batch = self._config.batch
-        begun = time.monotonic()
+        turn_ends = time.monotonic() + _TURN_SECONDS
         while not self._stop.is_set() and not self._is_enough():
             raw = self._intake.gathered()
-            left = batch.seconds - (time.monotonic() - begun)
+            left = min(self._cut_at, turn_ends) - time.monotonic()
             if left <= 0:
                 break
             self._intake.poll(min(_POLL_MESSAGES, batch.rows - len(raw.messages)), min(left, _POLL_SECONDS))
+        if not (self._is_enough() or time.monotonic() >= self._cut_at):
+            return self._remember()
+        self._cut_at = time.monotonic() + batch.seconds
         if self._intake.gathered():
             if self._pipeline.full and self._pipeline.oldest is not None:
                 if not self._is_enough():
@@ -198,13 +205,16 @@ class Daemon:
                 self._keep_place(self._pipeline.oldest)
             raw = self._intake.take()
             if raw:
+                self._to_gather = {} if self._intake.has_reached(self._to_gather) else self._to_gather
                 self._lag.backlog.took(raw)
                 self._pipeline.submit(raw)
         return self._remember()
 
     def _is_enough(self) -> bool:
-        """Tell whether what is gathered is as much as a batch may hold."""
+        """Tell whether what is gathered is as much as a batch may hold, or all that is asked for."""
         raw, batch = self._intake.gathered(), self._config.batch
+        if self._to_gather and raw and self._intake.has_reached(self._to_gather):
+            return True
         return len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes
 
     def _remember(self) -> int:

@@ -172,6 +172,10 @@ class Intake:
                 self._reach(place, (offset or 0) + 1)
         return len(came)
 
+    def has_reached(self, ends: Mapping[Partition, int]) -> bool:
+        """Tell whether what was gathered goes up to some offsets, as far as the partitions are ours and not held."""
+        return all(self._next.get(p, end) >= end or p.topic in self._held for p, end in ends.items())
+
     def gathered(self) -> Raw:
         """What has been gathered and not been taken."""
         return self._raw
