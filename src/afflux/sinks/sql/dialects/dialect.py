@@ -186,6 +186,10 @@ class Dialect:
         del error
         return False
 
+    def is_refusal(self, error: sa.exc.DBAPIError) -> bool:
+        """Tell whether rows were refused for what they are, by a constraint or a trigger."""
+        return isinstance(error, sa.exc.DataError | sa.exc.IntegrityError)
+
 
 _GENERIC: Mapping[type[pl.DataType], TypeEngine[Any]] = {
     pl.Boolean: sa.Boolean(),

@@ -23,6 +23,8 @@ _LEAST_ROWS = 500
 """From so many rows on a file is quicker than statements."""
 _BUSY = frozenset({1205, 1213})
 """Lock wait timeout, and deadlock."""
+_REFUSALS = frozenset({1644, 3819, 4025})
+"""SIGNAL of a trigger, and CHECK in MySQL and in MariaDB: operational errors to the driver (observed of 4025)."""
 
 
 class Mysql(Dialect):
@@ -129,6 +131,11 @@ class Mysql(Dialect):
     def is_busy(self, error: sa.exc.DBAPIError) -> bool:
         """See `Dialect.is_busy`."""
         return bool(error.orig and error.orig.args and error.orig.args[0] in _BUSY)
+
+    def is_refusal(self, error: sa.exc.DBAPIError) -> bool:
+        """See `Dialect.is_refusal`."""
+        told = error.orig.args[0] if error.orig and error.orig.args else None
+        return told in _REFUSALS or super().is_refusal(error)
 
 
 def _field(values: pl.Series) -> pl.Expr:

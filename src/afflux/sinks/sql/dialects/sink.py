@@ -121,8 +121,8 @@ class DatabaseSink(ReferenceSink):
         """Say which table's rows the database refuses, by a constraint or a trigger of somebody's: others go on."""
         try:
             yield
-        except (sa.exc.DataError, sa.exc.IntegrityError) as error:
-            if self._database.dialect.is_busy(error):
+        except sa.exc.DBAPIError as error:
+            if not self._database.dialect.is_refusal(error) or self._database.dialect.is_busy(error):
                 raise
             raise TableError(
                 f"table {table}: the database refuses rows of it: {first_line(error)}",
