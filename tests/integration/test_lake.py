@@ -1,9 +1,14 @@
 """A lake on the real stack: what the shards commit is in Delta tables, row for row, beside a warehouse."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from afflux.sinks.delta.store import Store
 from afflux.stack import Addresses
 from chaos.waiting import wait_for
 from chaos.worker import Worker
@@ -63,3 +68,16 @@ def test_two_daemons_share_a_lake_and_one_goes_on_alone(home: Estate) -> None:
         second.kill()
     home.sql("UPDATE $.things SET half = -1")
     home.await_equal("things", lake=True)
+
+
+def test_a_run_that_ends_by_itself_waits_for_no_batch_to_fill(
+    home: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.await_equal("things", lake=True)
+    path, topology = str(tmp_path / "lake"), tmp_path / "slow.yaml"
+    slow = {"name": "slow", "type": "delta", "path": path, "batch": {"rows": 10_000_000, "seconds": 86_400}}
+    topology.write_text(home.path.read_text().replace(json.dumps(home.sinks), json.dumps([slow])))
+    command = [sys.executable, "-m", "afflux", "run", "-t", str(topology), "--until-caught-up"]
+    subprocess.run(command, check=True, timeout=PATIENCE)
+    monkeypatch.setattr(home, "lake", type(home.lake)(Store(path)))
+    assert home.compare("things", lake=True).equal

@@ -101,7 +101,7 @@ class Daemon:
         self._looking: Future[frozenset[Partition]] | None = None
         self._next_topology = self._next_look = self._cut_at = 0.0
         self._to_gather: dict[Partition, int] = {}
-        """The ends up to which a run that ends by itself has yet to gather messages."""
+        """The ends up to which a run that ends by itself gathers messages."""
         self._lived = time.monotonic()
         self._opened = False
 
@@ -205,7 +205,6 @@ class Daemon:
                 self._keep_place(self._pipeline.oldest)
             raw = self._intake.take()
             if raw:
-                self._to_gather = {} if self._intake.has_reached(self._to_gather) else self._to_gather
                 self._lag.backlog.took(raw)
                 self._pipeline.submit(raw)
         return self._remember()
@@ -213,9 +212,8 @@ class Daemon:
     def _is_enough(self) -> bool:
         """Tell whether what is gathered is as much as a batch may hold, or all that is asked for."""
         raw, batch = self._intake.gathered(), self._config.batch
-        if self._to_gather and raw and self._intake.has_reached(self._to_gather):
-            return True
-        return len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes
+        full = len(raw.messages) >= batch.rows or raw.bytes >= batch.bytes
+        return full or self._intake.completes(self._to_gather)
 
     def _remember(self) -> int:
         events = 0
@@ -236,7 +234,7 @@ class Daemon:
         ours = self._intake.assigned
         if not self._intake.assignments or self._intake.claiming:
             return False
-        if self._pipeline.oldest is not None or self._intake.gathered():
+        if self._pipeline.oldest is not None:
             return False
         return all(self._applied.get(p, 0) >= end for p, end in ends.items() if p in ours and p.topic not in self._held)
 

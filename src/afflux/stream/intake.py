@@ -172,8 +172,10 @@ class Intake:
                 self._reach(place, (offset or 0) + 1)
         return len(came)
 
-    def has_reached(self, ends: Mapping[Partition, int]) -> bool:
-        """Tell whether what was gathered goes up to some offsets, as far as the partitions are ours and not held."""
+    def completes(self, ends: Mapping[Partition, int]) -> bool:
+        """Tell whether what is gathered holds the last of what comes before some offsets, in our partitions."""
+        if not any(p in ends and span.start < ends[p] for p, span in self._raw.spans.items()):
+            return False
         return all(self._next.get(p, end) >= end or p.topic in self._held for p, end in ends.items())
 
     def gathered(self) -> Raw:
