@@ -182,4 +182,5 @@ def test_a_sink_s_user_may_read_its_topics_and_group_and_nothing_else(newest_hel
     acls = named(found, "KafkaUser")["orders-afflux-kafka-user-sink-warehouse"]["spec"]["authorization"]["acls"]
     assert {operation for acl in acls for operation in acl["operations"]} == {"Read", "Describe"}
     names = {(acl["resource"]["type"], acl["resource"]["name"]) for acl in acls}
-    assert names == {("topic", "shard0."), ("topic", "shard1."), ("group", "afflux.orders.warehouse")}
+    told = ("topic", "afflux.orders.notifications")  # by which it knows that a snapshot has ended
+    assert names == {("topic", "shard0."), ("topic", "shard1."), told, ("group", "afflux.orders.warehouse")}

@@ -32,7 +32,7 @@ def read_at(bootstrap_servers: str, properties: Mapping[str, str], places: Colle
     settings = {
         **properties,
         "bootstrap.servers": bootstrap_servers,
-        "group.id": "afflux.letters",  # a client must have one; nothing is committed, and no group is joined
+        "group.id": "afflux-letters",  # a client must have one; nothing is committed, and no group is joined
         "enable.auto.commit": False,
         "auto.offset.reset": "latest",
         "isolation.level": "read_committed",
