@@ -126,21 +126,24 @@ def test_deleted_rows_stay_as_they_last_were_and_say_when_they_were_deleted(
 @given(histories(partitions=3), SIZES)
 def test_every_change_is_a_row_of_its_own(database: Target, history: History, sizes: list[int]) -> None:
     rows = play(database, history, sizes, Keeping(Mode.APPEND))
-    names = (
-        "id",
-        "note",
-        "n",
-        "_unchanged",
-        "_op",
-        "_shard",
-        "_topic",
-        "_partition",
-        "_offset",
-        "_lsn",
-        "_transaction",
-    )
-    found = [(*(spelled(row[name]) for name in names), us(row["_source_ts"])) for row in rows]
+    found = [(*(spelled(row[name]) for name in CHANGE), us(row["_source_ts"])) for row in rows]
     assert sorted(found, key=repr) == sorted((change(event) for event in history.events), key=repr)
+
+
+CHANGE = (
+    "id",
+    "note",
+    "n",
+    "_unchanged",
+    "_op",
+    "_shard",
+    "_topic",
+    "_partition",
+    "_offset",
+    "_lsn",
+    "_transaction",
+)
+"""The columns of an appended change that `change` gives the values of, the source's time after them."""
 
 
 def change(e: Event) -> tuple[Any, ...]:

@@ -50,7 +50,7 @@ from afflux.topology.sinks import DeltaSink as Config
 from afflux.topology.sinks import LakeTable, Upkeep
 from afflux.types.postgres import PgType, pg_type
 from chaos.waiting import wait_for
-from contract.test_histories import apply, change, named, play, told, us, version
+from contract.test_histories import CHANGE, apply, change, named, play, told, us, version
 from histories import NUMBER, SIZES, History, ends, histories, seen, shown
 from targets import ID, META, NOTE, ONE, ZERO, DeltaTarget, batch, changes, content
 
@@ -532,21 +532,8 @@ def test_a_lake_keeps_deleted_rows(lake: DeltaTarget, history: History, sizes: l
 @few
 @given(histories(partitions=3, keys=[NUMBER]), SIZES)
 def test_a_lake_keeps_every_change(lake: DeltaTarget, history: History, sizes: list[int]) -> None:
-    names = (
-        "id",
-        "note",
-        "n",
-        "_unchanged",
-        "_op",
-        "_shard",
-        "_topic",
-        "_partition",
-        "_offset",
-        "_lsn",
-        "_transaction",
-    )
     rows = play(lake, history, sizes, Keeping(Mode.APPEND))
-    found = [(*(row[name] for name in names), us(row["_source_ts"])) for row in rows]
+    found = [(*(row[name] for name in CHANGE), us(row["_source_ts"])) for row in rows]
     assert sorted(found, key=repr) == sorted((change(event) for event in history.events), key=repr)
 
 

@@ -1,5 +1,6 @@
 """What a batch does to one table: from the changes, and what the table holds, to an effect."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -73,7 +74,7 @@ class Holds(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(ABC):
     """What a batch is to do to one table.
 
     Attributes:
@@ -89,13 +90,13 @@ class Plan:
         del memory
         return None
 
+    @abstractmethod
     def effects(self, memory: Memory) -> tuple[Effect, Change | None]:
         """Give what is to be written into the table, and how its rows set aside change.
 
         Args:
             memory: in which the reference has applied what `load` gave it.
         """
-        raise NotImplementedError
 
     @property
     def meta(self) -> list[str]:
