@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from afflux import control
 from afflux.clients.catalog import Relation
 from afflux.clients.connect import Connect
 from afflux.clients.registry import Registry
+from afflux.clients.servers import servers
 from afflux.clients.topics import Topics
+from afflux.control.carry import carry_out
 from afflux.control.desired import desired
+from afflux.control.neighbours import UNFINISHED
 from afflux.stack import Addresses
 from afflux.stack.ports import find_free
 from afflux.topology.load import loads
@@ -309,6 +313,25 @@ def test_runs_at_the_same_time_end_as_one(lab: Lab) -> None:
         reports = list(pool.map(lambda _: apply(topology), range(3)))
     assert all(report.ok for report in reports), [wanting(report) for report in reports]
     assert not control.plan_topology(topology).actions
+
+
+class Outrun(Connect):
+    """Kafka Connect, where another run begins each connector just after it was made."""
+
+    def create_stopped(self, name: str, config: dict[str, str]) -> None:
+        super().create_stopped(name, config)
+        self.put_config(name, {key: value for key, value in config.items() if key != UNFINISHED})
+        self.change_state(name, "resume")
+
+
+def test_a_connector_that_another_run_started_a_moment_ago_is_taken_as_it_is(lab: Lab) -> None:
+    topology = lab.topology()
+    (made,) = [action for action in control.plan_topology(topology).actions if action.kind == "create connector"]
+    to = replace(servers(topology), connect=Outrun(lab.addresses.connect[0]))
+    for _ in range(10):  # Connect refuses because of a start before its status tells of it
+        carry_out(topology, to, made)
+        lab.connect.delete(made.name)
+    apply_well(topology)
 
 
 def test_a_failed_connector_is_restarted_once_its_cause_is_mended(lab: Lab) -> None:

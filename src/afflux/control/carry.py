@@ -99,10 +99,11 @@ def _begin(connect: Connect, name: str, config: dict[str, str]) -> None:
     try:
         connect.delete_offsets(name)
     except ConnectError:
-        now = connect.status(name)
-        if now is None or now.state == "STOPPED":
+        there = connect.connectors().get(name)
+        if there is None or UNFINISHED in there.config:
             raise
-        # Another process makes this connector at the same time, and has started it: it forgot them before that.
+        # Another process makes this connector at the same time. It forgot the offsets before it took the mark away,
+        # and may have started the connector since, which Connect's status tells only later (observed).
     connect.put_config(name, config)
     connect.change_state(name, "resume")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from afflux.clients.servers import servers
 from afflux.control.actions import Risk
 from afflux.control.apply import PARALLEL, Outcome, Run
-from afflux.control.follow import Progress
+from afflux.control.follow import SETTLE_SECONDS, Progress, settled
 from afflux.control.look import status
 from afflux.control.observe import observe
 from afflux.control.plan import Plan, make_plan
@@ -86,4 +86,4 @@ def apply_topology(
     to, tell = servers(topology), report or (lambda *_: None)
     plan = make_plan(topology, observe(topology, to, only=only), leave=leave, only=only)
     outcomes = Run(topology, to, wait, tell, parallel).carry_out(plan)
-    return Report(plan, tuple(outcomes), tuple(status(topology, only=only)))
+    return Report(plan, tuple(outcomes), tuple(settled(lambda: status(topology, only=only), min(wait, SETTLE_SECONDS))))

@@ -28,6 +28,11 @@ TOLD = frozenset({Verdict.STARTING, Verdict.SNAPSHOT})
 """Verdicts on the way to a stream that are worth a line; others come and go while a connector starts."""
 SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
 """Verdicts that will not change by themselves."""
+SETTLE_SECONDS = 15.0
+"""How long a stream that was seen to flow may be between two tasks: Connect's workers share them out anew, and a new
+connector's slot is read while it is made, and then again after the first copy (observed)."""
+PASSING = frozenset({Verdict.STARTING, Verdict.STUCK})
+"""Verdicts of a stream between two tasks."""
 TASKS_SECONDS = 3.0
 """Between two looks at the tasks that make copies; Connect tells of all connectors at once."""
 STEP = 0.1
@@ -151,6 +156,21 @@ class Watcher:
             else:
                 continue
             told[copying.sent.id, table] = scan
+
+
+def settled(look: Callable[[], Sequence[ShardStatus]], seconds: float) -> Sequence[ShardStatus]:
+    """Look at streams again and again until none of them is between two tasks, or the time is over.
+
+    Args:
+        look: says what each shard's stream is doing.
+        seconds: for that long at most; with 0 it looks once.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        statuses = look()
+        if time.monotonic() >= until or not any(status.verdict in PASSING for status in statuses):
+            return statuses
+        time.sleep(LOOK_SECONDS)
 
 
 def _words(status: ShardStatus) -> str:
