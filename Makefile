@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # How many tests run side by side, each with a stack of its own: much of a test is waiting.
 WORKERS ?= 3
+# How often a failed test is tried again; what its first try said is printed at the end.
+AGAIN ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chart chart-files bare-metal browser s3 mariadb readers bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
@@ -41,7 +43,7 @@ test: setup lint ## everything, on the real stack
 	@echo "==> promtool, for the tests of alert rules"
 	@$(BIN)/python tests/promtool.py
 	@echo "==> all tests"
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(AGAIN)
 	@if $(BIN)/python tests/chart/tools.py; then $(MAKE) --no-print-directory chart; elif test -n "$$CI"; then exit 1; \
 	  else echo "==> the chart's own checks were not run, for they need helm: see above"; fi
 	@if PYTHONPATH=tests $(BIN)/python -m mariadb.server; then $(MAKE) --no-print-directory mariadb ONLY="exactly or refused_aloud or moved"; \
