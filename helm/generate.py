@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from afflux.control import converters, desired, security, settings
+from afflux.control.wanted import converters, desired, security, settings
 from afflux.topology.kinds import KINDS
 from afflux.topology.model import Kafka, Topology
 from afflux.topology.schema import json_schema

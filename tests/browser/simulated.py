@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from afflux.control import ShardStatus, Verdict
-from afflux.control.audit import Deed, Record
+from afflux.control.done.audit import Deed, Record
 from afflux.monitor.flows import FlowReading
 from afflux.monitor.forecast import Forecast
 from afflux.monitor.page import Seen

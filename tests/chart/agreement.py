@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from afflux.clients.catalog import Relation
-from afflux.control.desired import Desired, desired, shared_topics
+from afflux.control.wanted.desired import Desired, desired, shared_topics
 from afflux.topology.model import Topology
 from chart.render import Object, named, topology_of
 

@@ -15,7 +15,7 @@ from afflux.clients.connect import Connect
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.control import Extent, ShardStatus, Verdict, remove, status
-from afflux.control.resync import resynchronise
+from afflux.control.verbs.resync import resynchronise
 from afflux.stack import Stack
 from afflux.topology.load import loads
 from afflux.topology.model import Topology

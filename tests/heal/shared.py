@@ -3,8 +3,8 @@
 import signal
 import time
 
-from afflux.control.neighbours import RESYNC, UNFINISHED
-from afflux.control.settings import TOPOLOGY_MARK
+from afflux.control.seen.neighbours import RESYNC, UNFINISHED
+from afflux.control.wanted.settings import TOPOLOGY_MARK
 from chaos.waiting import wait_for
 from heal.clinic import PATIENCE, Clinic
 from heal.failure import Failure

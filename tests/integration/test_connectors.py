@@ -22,9 +22,9 @@ from afflux.clients.connect import Connect
 from afflux.clients.registry import Registry
 from afflux.clients.servers import servers
 from afflux.clients.topics import Topics
-from afflux.control.carry import carry_out
-from afflux.control.desired import desired
-from afflux.control.neighbours import UNFINISHED
+from afflux.control.done.carry import carry_out
+from afflux.control.seen.neighbours import UNFINISHED
+from afflux.control.wanted.desired import desired
 from afflux.stack import Addresses
 from afflux.stack.ports import find_free
 from afflux.topology.load import loads

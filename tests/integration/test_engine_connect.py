@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from afflux.clients.connect import Connect
-from afflux.control.sink_settings import SINK_CLASS
+from afflux.control.wanted.sink_settings import SINK_CLASS
 from afflux.stack import Addresses, Stack
 from chaos.waiting import wait_for
 from estate import PATIENCE, Estate, estate

@@ -7,7 +7,7 @@ import pytest
 
 from afflux.clients.catalog import Relation
 from afflux.clients.servers import servers
-from afflux.control.settings import include_list
+from afflux.control.wanted.settings import include_list
 from afflux.stack import Addresses
 from afflux.topology.load import load_resolved
 from chaos.waiting import wait_for

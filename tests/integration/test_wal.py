@@ -15,15 +15,16 @@ from afflux.clients.connect import Connect
 from afflux.clients.servers import login
 from afflux.clients.topics import Topics
 from afflux.clients.wal import Gauge, Wal
-from afflux.control import audit, last_resort
-from afflux.control.audit import Audit
-from afflux.control.status import Verdict
+from afflux.control.done import audit
+from afflux.control.done.audit import Audit
+from afflux.control.seen.status import Verdict
 from afflux.monitor.guard import LastResort
 from afflux.monitor.health import exposition
 from afflux.monitor.slots import ShardReading, Slots
 from afflux.monitor.station import Station
 from afflux.stack import Addresses
 from afflux.stack.ports import find_free
+from afflux.supervise import last_resort
 from afflux.topology.model import Topology
 from lone_shard import LoneShard, lone_shard
 

@@ -6,7 +6,7 @@ import typer
 
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data, show_table
-from afflux.control import audit as control
+from afflux.control.done import audit as control
 from afflux.topology.load import load
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption, choose_sink
-from afflux.control.choose import choose
+from afflux.control.verbs.choose import choose
 from afflux.onboarding.rights import sink_rights, source_rights
 from afflux.topology.load import load_resolved
 from afflux.topology.sinks import PostgresSink

@@ -14,9 +14,9 @@ from afflux.clients.servers import servers
 from afflux.contracts import check as contracts
 from afflux.contracts.check import Against, Verdict
 from afflux.contracts.contract import read_all
-from afflux.contracts.leave import deletable
-from afflux.contracts.leave import delete as delete_subjects
 from afflux.contracts.seen import subjects
+from afflux.control.verbs.subjects import deletable
+from afflux.control.verbs.subjects import delete as delete_subjects
 from afflux.errors import UsageError
 from afflux.topology.load import load_resolved
 

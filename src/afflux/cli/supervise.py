@@ -15,11 +15,11 @@ from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyO
 from afflux.cli.schemas import FOLDER as CONTRACTS
 from afflux.cli.show import show_data, show_table
 from afflux.contracts.differences import differences
-from afflux.control.rows import Row
-from afflux.control.supervise import Supervisor
+from afflux.control.healing.rows import Row
 from afflux.monitor.health import HealthServer
 from afflux.monitor.page import Page
 from afflux.operate.page import Hands
+from afflux.supervise.daemon import Supervisor
 from afflux.topology.watch import Watched
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from afflux.clients.postgres import session
 from afflux.clients.registry import Registry
 from afflux.clients.servers import login
 from afflux.contracts.shape import Shape, of_catalog, of_schemas
-from afflux.control.desired import TABLES
+from afflux.control.wanted.desired import TABLES
 from afflux.errors import SourceError, UsageError
 from afflux.stream.subscription import Declared
 from afflux.topology.model import Shard, Topology

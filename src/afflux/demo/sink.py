@@ -9,9 +9,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from afflux.errors import AffluxError
-from afflux.monitor.metrics import EVENTS
 from afflux.stack.ports import HOST, find_free
 from afflux.stack.process import Launch, Process
+from afflux.telemetry.metrics import EVENTS
 
 _PATIENCE = 15.0
 """Seconds to finish a batch and leave."""

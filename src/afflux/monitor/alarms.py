@@ -9,7 +9,7 @@ from typing import Final
 
 from afflux.monitor.alerts import KINDS, Key, Kind, Policy, Rule, Severity
 from afflux.monitor.units import in_words
-from afflux.monitor.watched import Sample
+from afflux.telemetry.watched import Sample
 
 RUNBOOKS: Final = "docs/runbooks.md"
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any, Final
 
-from afflux.monitor import metrics as m
 from afflux.monitor.panels import Panel, rows
-from afflux.monitor.watched import Measure
+from afflux.telemetry import metrics as m
+from afflux.telemetry.watched import Measure
 
 _HEIGHT: Final = {"stat": 4, "timeseries": 8}
 _DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}

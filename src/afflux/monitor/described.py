@@ -5,8 +5,8 @@ from typing import NamedTuple
 from prometheus_client.core import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
-from afflux.monitor import metrics
-from afflux.monitor.watched import Measure
+from afflux.telemetry import metrics
+from afflux.telemetry.watched import Measure
 
 
 class Described(NamedTuple):

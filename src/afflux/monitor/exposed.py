@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from afflux.monitor import metrics as m
 from afflux.monitor.flows import FlowReading
 from afflux.monitor.forecast import Forecast
 from afflux.monitor.slots import ShardReading
 from afflux.monitor.topics import TopicReading, TopicsReading
 from afflux.monitor.watch import Readings
-from afflux.monitor.watched import Measure, Sample
+from afflux.telemetry import metrics as m
+from afflux.telemetry.watched import Measure, Sample
 
 STATES = ("reserved", "extended", "unreserved", "lost", "missing")
 TASK_STATES = ("RUNNING", "FAILED", "PAUSED", "UNASSIGNED", "RESTARTING", "STOPPED")

@@ -16,7 +16,7 @@ from afflux.monitor.flows import FlowReading
 from afflux.monitor.slots import ShardReading
 from afflux.monitor.units import duration, in_words
 from afflux.monitor.watch import Readings
-from afflux.monitor.watched import Sample
+from afflux.telemetry.watched import Sample
 from afflux.topology.model import Topology
 
 CLOCK_SECONDS = 1.0

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from afflux.errors import UsageError
-from afflux.monitor.metrics import REGISTRY
+from afflux.telemetry.metrics import REGISTRY
 
 Probe = Callable[[], str]
 """Gives the reason why not; empty when all is well."""

@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from afflux.monitor import metrics as m
 from afflux.monitor.described import described
-from afflux.monitor.watched import Measure
+from afflux.telemetry import metrics as m
+from afflux.telemetry.watched import Measure
 
 _SHARD: Final = '{shard=~"$shard"}'
 _FLOW: Final = '{shard=~"$shard", sink=~"$sink"}'

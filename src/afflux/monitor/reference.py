@@ -13,7 +13,7 @@ OpenMetrics' form where that is asked for. Units are base units; a counter's nam
 anything that grows with the data: shards, sinks, tables and a few words. The alerts that are made of these stand in
 [runbooks](runbooks.md); the Grafana dashboard is `helm/afflux/files/dashboard.json`.
 
-This page is written by `python -m afflux.monitor.files`, from the declarations in `src/afflux/monitor/metrics.py`.
+This page is written by `python -m afflux.monitor.files`, from the declarations in `src/afflux/telemetry/metrics.py`.
 """
 _WATCHED: Final = """\
 ## From `afflux supervise`, of all shards and targets

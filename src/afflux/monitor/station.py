@@ -11,13 +11,13 @@ from typing import Final
 import structlog
 
 from afflux.errors import AffluxError
-from afflux.monitor import metrics
 from afflux.monitor.alarms import Alarms, Alert
 from afflux.monitor.alerts import policy_of
 from afflux.monitor.exposed import samples
 from afflux.monitor.guard import LastResort, decide
 from afflux.monitor.notices import notices_of
 from afflux.monitor.watch import Readings, Watch
+from afflux.telemetry import metrics
 from afflux.topology.model import Topology
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ and nothing is copied again. They stay as they are (`connect.connectors: given`)
 from collections.abc import Iterable, Mapping, Sequence
 
 from afflux.clients.connect import Connector
-from afflux.control.converters import CONVERTERS, needed
+from afflux.control.wanted.converters import CONVERTERS, needed
 from afflux.errors import UsageError
 from afflux.onboarding.draft import KAFKA, PASSWORD, REGISTRY, Draft, Place
 from afflux.topology.routing import unread

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
-from afflux.control.observe import WORKERS, required
-from afflux.control.settings import PLUGIN, PLUGIN_WIRE, check_settings
-from afflux.control.world import ShardWorld
+from afflux.control.seen.observe import WORKERS, required
+from afflux.control.seen.world import ShardWorld
+from afflux.control.wanted.settings import PLUGIN, PLUGIN_WIRE, check_settings
 from afflux.errors import AffluxError, NoStateError
 from afflux.onboarding.findings import Finding, Severity
 from afflux.onboarding.shard_findings import shard_findings

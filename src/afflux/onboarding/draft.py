@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from afflux.clients.catalog import Relation
-from afflux.control.desired import TABLES
+from afflux.control.wanted.desired import TABLES
 
 REGISTRY = "http://127.0.0.1:8081/apis/ccompat/v7"
 KAFKA = "127.0.0.1:9092"

@@ -4,7 +4,7 @@ from sqlalchemy.engine import make_url
 
 from afflux.clients.postgres import session
 from afflux.clients.servers import login
-from afflux.control.desired import captured
+from afflux.control.wanted.desired import captured
 from afflux.errors import UsageError
 from afflux.onboarding.grants import Grants, TableId, sink_grants, source_grants
 from afflux.stream.router import Router

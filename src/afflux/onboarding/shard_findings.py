@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from afflux.clients.catalog import Column, Relation
-from afflux.control.checks import problems
-from afflux.control.desired import desired
-from afflux.control.world import ShardWorld
+from afflux.control.planned.checks import problems
+from afflux.control.seen.world import ShardWorld
+from afflux.control.wanted.desired import desired
 from afflux.onboarding.findings import Finding, Severity
 from afflux.topology.model import Shard, Topology
 

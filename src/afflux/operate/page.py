@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from afflux import control
-from afflux.control import Verb, audit
-from afflux.control.audit import Audit, Deed
-from afflux.control.changes import Change
-from afflux.control.resync import resynchronise
+from afflux.control import Verb
+from afflux.control.done import audit
+from afflux.control.done.audit import Audit, Deed
+from afflux.control.planned.changes import Change
+from afflux.control.verbs.resync import resynchronise
 from afflux.errors import AffluxError, TopologyError, UsageError
 from afflux.monitor.page.acts import Wish
 from afflux.monitor.page.entry import SHORTEST

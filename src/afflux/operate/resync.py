@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from afflux.control.reread import Reread, reread
+from afflux.control.verbs.reread import Reread, reread
 from afflux.errors import UsageError
 from afflux.operate.desk import Desk
 from afflux.operate.positions import begin_anew

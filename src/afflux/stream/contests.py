@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import structlog
 
-from afflux.monitor import metrics
 from afflux.sinks.state import SinkState
+from afflux.telemetry import metrics
 from afflux.topology.model import Topology
 from afflux.topology.part import seconds
 

@@ -12,8 +12,6 @@ import structlog
 from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
-from afflux.monitor import metrics, traces
-from afflux.monitor.clocks import Clocks
 from afflux.sinks import make_sink
 from afflux.sinks.base import Partition, Span
 from afflux.stream import astray
@@ -30,6 +28,8 @@ from afflux.stream.prepare import Preparer
 from afflux.stream.router import Router
 from afflux.stream.subscription import Declared, message_topics, prefixes
 from afflux.stream.watermarks import Watermarks
+from afflux.telemetry import metrics, traces
+from afflux.telemetry.clocks import Clocks
 from afflux.topology.model import OnError, Topology
 from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from afflux.monitor import metrics
 from afflux.sinks.base import Partition
 from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.intake import Intake
 from afflux.stream.subscription import Declared, message_topics
+from afflux.telemetry import metrics
 from afflux.topology.model import Topology
 
 _MEASURE_SECONDS = 1.0

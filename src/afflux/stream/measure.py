@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from afflux.monitor import metrics
-from afflux.monitor.traces import Attributes, Traces
 from afflux.sinks.base import SEQUENCE, SHARD, SOURCE_TS, TableChanges
 from afflux.stream.prepare import Prepared
+from afflux.telemetry import metrics
+from afflux.telemetry.traces import Attributes, Traces
 
 Ahead = Callable[[], Mapping[str, float]]
 """Gives by how many seconds shards' clocks are ahead of this machine's; without those that are not known."""

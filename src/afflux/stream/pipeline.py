@@ -19,13 +19,13 @@ from tenacity.nap import sleep_using_event
 
 from afflux import faults
 from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
-from afflux.monitor import metrics
-from afflux.monitor.traces import Step
 from afflux.sinks.base import Batch, Mark, Partition, Sink
 from afflux.stream import astray
 from afflux.stream.intake import Raw
 from afflux.stream.measure import Measure
 from afflux.stream.prepare import Prepared, Preparer
+from afflux.telemetry import metrics
+from afflux.telemetry.traces import Step
 
 log = structlog.get_logger()
 

@@ -24,8 +24,6 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from afflux import faults
 from afflux.errors import IncompleteError, PoisonError, RefusedError, SourceError, TableError
-from afflux.monitor import metrics
-from afflux.monitor.traces import Step
 from afflux.sinks.base import (
     HELD,
     MOVED_AT,
@@ -47,6 +45,8 @@ from afflux.stream.holding import judge, place
 from afflux.stream.intake import Raw
 from afflux.stream.overtaken import emptied, newest, without_overtaken
 from afflux.stream.sealed import Sealed, seal
+from afflux.telemetry import metrics
+from afflux.telemetry.traces import Step
 
 log = structlog.get_logger()
 

@@ -9,11 +9,11 @@ import structlog
 
 from afflux.clients.topics import Topics
 from afflux.errors import ServerError
-from afflux.monitor import metrics
 from afflux.sinks.base import Mark, Partition
 from afflux.stream.marks import MarkReader, Pending, marks_of
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.subscription import Declared, prefixes, wanted_topics
+from afflux.telemetry import metrics
 from afflux.topology.model import Topology
 from afflux.topology.names import message_prefix
 

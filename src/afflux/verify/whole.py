@@ -11,7 +11,7 @@ import psycopg
 from afflux.clients.postgres import CONNECT_SECONDS, Login, session
 from afflux.clients.postgres_errors import source_error
 from afflux.clients.servers import login
-from afflux.control.desired import captured
+from afflux.control.wanted.desired import captured
 from afflux.errors import SinkError, UsageError
 from afflux.sinks.base import Keeping, Mode, TableName
 from afflux.sinks.collisions import Collision

@@ -8,12 +8,12 @@ from afflux.clients.catalog import Publication, Relation
 from afflux.clients.connect import Connector
 from afflux.clients.signals import Sent
 from afflux.clients.topics import Topic
-from afflux.control.copies import COPIES
-from afflux.control.desired import desired
-from afflux.control.neighbours import UNFINISHED
-from afflux.control.partitions import SINCE
-from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
-from afflux.control.world import Problem, ShardWorld, World
+from afflux.control.seen.copies import COPIES
+from afflux.control.seen.neighbours import UNFINISHED
+from afflux.control.seen.partitions import SINCE
+from afflux.control.seen.world import Problem, ShardWorld, World
+from afflux.control.wanted.desired import desired
+from afflux.control.wanted.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
 from unit.control.worlds import SERVER, config_of, connector, published, slot, table, topology

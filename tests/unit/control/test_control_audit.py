@@ -1,7 +1,7 @@
 from typing import Any
 
-from afflux.control.audit import records
-from afflux.control.memory import Memory, entry, load
+from afflux.control.done.audit import records
+from afflux.control.healing.memory import Memory, entry, load
 
 BEGUN = {
     "id": "a", "at": "2026-01-02T03:04:05.000+00:00", "by": "me@here:1", "state": "begun", "action": "restart connector",

@@ -3,8 +3,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.control.cases import CALM_SECONDS, Case, follow
-from afflux.control.causes import CAUSES, Cause, Finding, Remedy
+from afflux.control.healing.cases import CALM_SECONDS, Case, follow
+from afflux.control.healing.causes import CAUSES, Cause, Finding, Remedy
 
 BY_NAME = {cause.name: cause for cause in CAUSES}
 FAILED, STUCK, LOGIN = BY_NAME["failed"], BY_NAME["stuck"], BY_NAME["credentials"]

@@ -9,11 +9,11 @@ import pytest
 
 from afflux.clients.catalog import Publication, Slot
 from afflux.clients.connect import Connector, Task
-from afflux.control.causes import CAUSES, Evidence, Remedy, diagnose
-from afflux.control.causes.page import table
-from afflux.control.neighbours import UNFINISHED
-from afflux.control.status import Seen, judge
-from afflux.control.world import Problem
+from afflux.control.healing.causes import CAUSES, Evidence, Remedy, diagnose
+from afflux.control.healing.causes.page import table
+from afflux.control.seen.neighbours import UNFINISHED
+from afflux.control.seen.status import Seen, judge
+from afflux.control.seen.world import Problem
 from afflux.topology.names import ShardNames
 from unit.control.worlds import SERVER, connector
 
@@ -181,4 +181,4 @@ def test_what_could_lose_something_is_never_healed_by_itself() -> None:
 
 def test_the_page_has_the_table() -> None:
     page = (Path(__file__).parents[3] / "docs" / "supervise.md").read_text()
-    assert table() in page, "run `.venv/bin/python -m afflux.control.causes.page`"
+    assert table() in page, "run `.venv/bin/python -m afflux.control.healing.causes.page`"

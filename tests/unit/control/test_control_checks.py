@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from afflux.clients.catalog import Publication, Relation
-from afflux.control.checks import problems
-from afflux.control.desired import captured, desired
-from afflux.control.world import Problem, ShardWorld
+from afflux.control.planned.checks import problems
+from afflux.control.seen.world import Problem, ShardWorld
+from afflux.control.wanted.desired import captured, desired
 from afflux.topology.model import Topology
 from unit.control.worlds import SERVER, published, slot, table, topology
 

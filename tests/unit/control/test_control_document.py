@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.cli.connectors.documents import FORMAT, plan_document
-from afflux.control.actions import LEAVE, Action, Risk
-from afflux.control.plan import make_plan
-from afflux.control.world import World
+from afflux.control.planned.actions import LEAVE, Action, Risk
+from afflux.control.planned.plan import make_plan
+from afflux.control.seen.world import World
 from afflux.topology.model import Topology
 from unit.control.drawn import cases
 

@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.clients.catalog import Relation
-from afflux.control.actions import Action, CopyTables, CreateConnector, NoteTables, RestartConnector, SetConnector
-from afflux.control.plan import Plan, make_plan
-from afflux.control.world import ShardWorld, World
+from afflux.control.planned.actions import (
+    Action,
+    CopyTables,
+    CreateConnector,
+    NoteTables,
+    RestartConnector,
+    SetConnector,
+)
+from afflux.control.planned.plan import Plan, make_plan
+from afflux.control.seen.world import ShardWorld, World
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
 from unit.control.worlds import SERVER, after, config_of, connector, published, slot, table, topology, world

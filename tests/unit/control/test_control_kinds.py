@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from afflux.control.settings import connector_config
+from afflux.control.wanted.settings import connector_config
 from afflux.errors import TopologyError
 from afflux.topology.kinds import KINDS
 from afflux.topology.load import loads

@@ -9,14 +9,14 @@ import pytest
 from afflux.clients.catalog import Relation
 from afflux.clients.signals import Sent
 from afflux.clients.topics import Topic
-from afflux.control.actions import CopyTables, CreateConnector, Risk, SetConnector
-from afflux.control.copies import COPIES
-from afflux.control.desired import desired, shared_topics
-from afflux.control.partitions import SINCE
-from afflux.control.plan import Plan, make_plan
-from afflux.control.settings import SHARD_MARK, TOPOLOGY_MARK
-from afflux.control.standing import lost
-from afflux.control.world import ShardWorld, World
+from afflux.control.planned.actions import CopyTables, CreateConnector, Risk, SetConnector
+from afflux.control.planned.plan import Plan, make_plan
+from afflux.control.seen.copies import COPIES
+from afflux.control.seen.partitions import SINCE
+from afflux.control.seen.standing import lost
+from afflux.control.seen.world import ShardWorld, World
+from afflux.control.wanted.desired import desired, shared_topics
+from afflux.control.wanted.settings import SHARD_MARK, TOPOLOGY_MARK
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names
 from unit.control.worlds import (

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afflux.control.actions import LEAVE, CopyTables, Risk
-from afflux.control.neighbours import UNFINISHED
-from afflux.control.plan import make_plan
-from afflux.control.settings import listed
-from afflux.control.world import Problem, World
+from afflux.control.planned.actions import LEAVE, CopyTables, Risk
+from afflux.control.planned.plan import make_plan
+from afflux.control.seen.neighbours import UNFINISHED
+from afflux.control.seen.world import Problem, World
+from afflux.control.wanted.settings import listed
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names
 from unit.control.drawn import cases

@@ -2,7 +2,7 @@
 
 from afflux.clients.notifications import Notice
 from afflux.clients.signals import Sent
-from afflux.control.scans import INTERRUPTED, Copying, Scan, hear_all
+from afflux.control.seen.scans import INTERRUPTED, Copying, Scan, hear_all
 
 CHUNKS = Sent("s1", "orders.shard0", (r"public\.a", r"public\.b"), at=100)
 WHOLE = Sent("s2", "orders.shard0", (r"public\.a",), blocking=True, at=100)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.control.converters import CONVERTERS, registry_url
-from afflux.control.desired import desired
-from afflux.control.security import java_security
-from afflux.control.settings import check_settings, include_list, listed, milliseconds
+from afflux.control.wanted.converters import CONVERTERS, registry_url
+from afflux.control.wanted.desired import desired
+from afflux.control.wanted.security import java_security
+from afflux.control.wanted.settings import check_settings, include_list, listed, milliseconds
 from afflux.errors import UsageError
 from afflux.topology.model import Connect, Kafka, Names, Registry, Topics, Topology
 from unit.control.worlds import config_of, table, topology

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from afflux.control import follow
-from afflux.control.follow import settled
-from afflux.control.status import ShardStatus, Verdict
+from afflux.control.seen import follow
+from afflux.control.seen.follow import settled
+from afflux.control.seen.status import ShardStatus, Verdict
 
 LONG = 60.0
 

@@ -6,16 +6,16 @@ import pytest
 
 from afflux.clients.catalog import Relation
 from afflux.clients.connect import Connector, Task
-from afflux.control import sink_plan
-from afflux.control.actions import RemoveConnector, RestartSink, SetSink
-from afflux.control.desired import desired
-from afflux.control.examine import Look
-from afflux.control.look import with_sinks
-from afflux.control.settings import EXACT, connector_config
-from afflux.control.sink_settings import sink_config
-from afflux.control.status import ShardStatus, Verdict
-from afflux.control.ward import is_safe
-from afflux.control.world import World
+from afflux.control.healing.ward import is_safe
+from afflux.control.planned import sink_plan
+from afflux.control.planned.actions import RemoveConnector, RestartSink, SetSink
+from afflux.control.seen.examine import Look
+from afflux.control.seen.look import with_sinks
+from afflux.control.seen.status import ShardStatus, Verdict
+from afflux.control.seen.world import World
+from afflux.control.wanted.desired import desired
+from afflux.control.wanted.settings import EXACT, connector_config
+from afflux.control.wanted.sink_settings import sink_config
 from afflux.errors import UsageError
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names

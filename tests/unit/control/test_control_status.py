@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from afflux.clients.catalog import Publication, Slot
-from afflux.control.status import Seen, Verdict, judge
-from afflux.control.world import Problem
+from afflux.control.seen.status import Seen, Verdict, judge
+from afflux.control.seen.world import Problem
 from unit.control.worlds import connector
 
 READ = Slot("s", "pgoutput", "app", active=True, pid=1, lag_bytes=10)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from afflux.control.vitals import OFFSETS_SECONDS, Signs, Vitals, follow
+from afflux.control.healing.vitals import OFFSETS_SECONDS, Signs, Vitals, follow
 
 STREAMING: dict[str, Any] = {"state": "streaming", "streams": True, "reader": 7}
 

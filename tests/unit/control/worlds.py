@@ -8,7 +8,7 @@ from typing import Any
 from afflux.clients.catalog import Publication, Relation, Server, Slot
 from afflux.clients.connect import Connector, Task
 from afflux.clients.signals import Sent
-from afflux.control.actions import (
+from afflux.control.planned.actions import (
     Action,
     CopyTables,
     CreateConnector,
@@ -24,10 +24,10 @@ from afflux.control.actions import (
     SetTopic,
     StartConnector,
 )
-from afflux.control.desired import desired
-from afflux.control.neighbours import UNFINISHED
-from afflux.control.plan import Plan, make_plan
-from afflux.control.world import ShardWorld, World
+from afflux.control.planned.plan import Plan, make_plan
+from afflux.control.seen.neighbours import UNFINISHED
+from afflux.control.seen.world import ShardWorld, World
+from afflux.control.wanted.desired import desired
 from afflux.topology.load import loads
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import shard_names

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from afflux.monitor import metrics as m
-from afflux.monitor.watched import Measure
+from afflux.telemetry import metrics as m
+from afflux.telemetry.watched import Measure
 
 MINUTES = 16
 SHARD = {"shard": "shard0"}

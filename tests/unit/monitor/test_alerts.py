@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.monitor import metrics as m
 from afflux.monitor.alarms import Alarms, Alert
 from afflux.monitor.alerts import KINDS, Condition
 from afflux.monitor.alerts.kind import ABOUT
 from afflux.monitor.rules import DEFAULT
-from afflux.monitor.watched import Sample
+from afflux.telemetry import metrics as m
+from afflux.telemetry.watched import Sample
 from unit.monitor.alert_cases import CASES, MINUTES, Case
 
 

@@ -7,7 +7,6 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 import promtool
 from afflux.clients.wal import Holder
-from afflux.monitor import metrics
 from afflux.monitor.exposed import samples
 from afflux.monitor.flows import FlowReading
 from afflux.monitor.forecast import Forecast
@@ -16,6 +15,7 @@ from afflux.monitor.slots import ShardReading
 from afflux.monitor.topics import Retention, TopicReading, TopicsReading
 from afflux.monitor.watch import PartReading, Readings
 from afflux.sinks.base import Partition, Span
+from afflux.telemetry import metrics
 from afflux.topology.guard import Guard
 from unit.monitor.shards import MB, NOW, idle, reading, slot, wal
 

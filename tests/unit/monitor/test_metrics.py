@@ -8,8 +8,8 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from afflux.monitor import metrics
 from afflux.monitor.health import exposition
+from afflux.telemetry import metrics
 
 UNITS = ("seconds", "bytes", "offsets", "events", "rows", "info")
 

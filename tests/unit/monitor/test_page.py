@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from afflux.control import ShardStatus, Verdict
-from afflux.control.audit import Deed, Record
-from afflux.control.rows import Row
+from afflux.control.done.audit import Deed, Record
+from afflux.control.healing.rows import Row
 from afflux.errors import RegistryError
 from afflux.monitor.health import HealthServer
 from afflux.monitor.page import Page, Seen, serve

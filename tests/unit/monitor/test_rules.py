@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 import promtool
-from afflux.monitor import metrics, rules
+from afflux.monitor import rules
 from afflux.monitor.alerts import KINDS, Policy
 from afflux.monitor.dashboard import dashboard
 from afflux.monitor.described import own, watched
 from afflux.monitor.files import FILES
 from afflux.monitor.panels import rows
+from afflux.telemetry import metrics
 from afflux.topology.guard import Guard, Page, Warn
 from afflux.topology.monitor import Alerts, Monitor
 from unit.monitor.alert_cases import CASES, MINUTES, Case

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afflux.clients.catalog import Column, Relation, Server, Slot
-from afflux.control.world import ShardWorld
+from afflux.control.seen.world import ShardWorld
 from afflux.onboarding.doctor import together
 from afflux.onboarding.findings import Finding, Severity
 from afflux.onboarding.shard_findings import shard_findings

@@ -1,7 +1,6 @@
 """How a part is, with real processes."""
 
 import os
-import sys
 from pathlib import Path
 
 import psutil
@@ -28,11 +27,13 @@ def test_a_part_whose_child_ends_while_it_is_looked_at_is_still_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = Process(tmp_path / "part.json", tmp_path / "part.log")
-    process.start(Launch([sys.executable, "-c", "input()"], dict(os.environ), Path("/")))
+    sleep = Launch(["/bin/sleep", "60"], dict(os.environ), Path("/"))
+    process.start(sleep)
     gone = process.find()
     assert gone
-    assert process.gone(10)
-    process.start(Launch(["/bin/sleep", "60"], dict(os.environ), Path("/")))
+    process.stop(0)
+    assert process.find() is None
+    process.start(sleep)
     monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [gone])
     try:
         seen = look(Answering(process))  # type: ignore[arg-type]  # of a part it needs no more

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from afflux.monitor import metrics
 from afflux.sinks.base import SHARD, SOURCE_TS, TableChanges, TableName
 from afflux.sinks.memory import Memory
 from afflux.stream import measure
+from afflux.telemetry import metrics
 from debezium import Wire
 from declared import topology
 from lines import Line, row

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from afflux import control
-from afflux.control.changes import Change
+from afflux.control.planned.changes import Change
 
 FORMAT = 1
 """Grows when a reader of an older plan could be misled."""

@@ -11,8 +11,8 @@ from afflux.cli.connectors.screens import show_plan, show_problems, show_statuse
 from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
-from afflux.control.apply import PARALLEL
-from afflux.control.converge import WAIT_SECONDS
+from afflux.control.done.apply import PARALLEL
+from afflux.control.done.converge import WAIT_SECONDS
 from afflux.topology.load import load_resolved
 
 

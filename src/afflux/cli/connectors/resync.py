@@ -10,8 +10,8 @@ from afflux.cli.connectors.screens import show
 from afflux.cli.desk import confirm, say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
-from afflux.control.converge import WAIT_SECONDS
-from afflux.control.resync import resynchronise
+from afflux.control.done.converge import WAIT_SECONDS
+from afflux.control.verbs.resync import resynchronise
 from afflux.topology.load import load_resolved
 
 

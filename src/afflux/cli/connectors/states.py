@@ -13,7 +13,7 @@ from afflux.cli.connectors.screens import show
 from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
-from afflux.control.states import WAIT_SECONDS
+from afflux.control.verbs.states import WAIT_SECONDS
 from afflux.topology.load import load_resolved
 
 WaitOption = Annotated[float, typer.Option(min=0, help="Seconds for a connector to come to its new state.")]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from afflux.monitor import metrics as m
 from afflux.monitor.alerts.kind import Condition, Kind, Policy, Rule
+from afflux.telemetry import metrics as m
 
 
 def _rules(policy: Policy) -> Iterator[Rule]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from afflux.monitor.watched import Measure, Sample
+from afflux.telemetry.watched import Measure, Sample
 from afflux.topology.guard import Guard
 from afflux.topology.monitor import Monitor
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from afflux.monitor import metrics as m
 from afflux.monitor.alerts.kind import Condition, Kind, Policy, Rule, Severity, patience
+from afflux.telemetry import metrics as m
 from afflux.topology.guard import Threshold
 
 _SHRINKS = Condition(m.WAL_GROWTH, "<", 0)

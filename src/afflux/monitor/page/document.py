@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from afflux.control import ShardStatus
-from afflux.control.audit import Record
-from afflux.control.causes.tables import HELD
-from afflux.control.rows import Row
-from afflux.control.status import GOOD
+from afflux.control.done.audit import Record
+from afflux.control.healing.causes.tables import HELD
+from afflux.control.healing.rows import Row
+from afflux.control.seen.status import GOOD
 from afflux.monitor.alarms import Alert
 from afflux.monitor.findings import Finding, Level
 from afflux.monitor.overview import Overview, ShardView, TargetView, overview

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from afflux.control.audit import Record
+from afflux.control.done.audit import Record
 from afflux.errors import AffluxError
 from afflux.monitor.asking import Asking
 from afflux.monitor.page.acts import Acts, Hands

@@ -1,0 +1,1 @@
+"""The supervisor: look, judge by cause, treat, remember, again."""

@@ -1,0 +1,1 @@
+"""What the servers say: the world as observed, whether changes flow, how far copies are."""

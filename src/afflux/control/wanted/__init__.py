@@ -1,0 +1,1 @@
+"""What the topology wants of each shard (pure): settings of connectors, topics, publications, names."""

@@ -1,0 +1,1 @@
+"""What every room measures and tells: metrics, lags, traces, clocks."""
