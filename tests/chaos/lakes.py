@@ -60,8 +60,9 @@ def arena(
 def test_a_fault_leaves_the_lake_equal(
     arena: Arena, wanted: tuple[int, int], name: str, record_property: Callable[[str, object], None]
 ) -> None:
+    record_property("fault", ("lake, {} x {}".format(*wanted), name))
     arena.random = Random(f"{SEED} lake {wanted} {name}")
     arena.spoilt = True
     result = play(arena, LAKE[name])
     arena.spoilt = False
-    record_property("fault", ("lake, {} x {}".format(*wanted), name, result))
+    record_property("result", result)
