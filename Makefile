@@ -35,9 +35,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-check: lint ## lint, types, unit and contract tests: under a minute
+check: lint ## lint, types, unit and contract tests (in memory and on PostgreSQL): about a minute
 	@echo "==> unit and contract tests"
-	@$(BIN)/pytest -q -m "not stack" tests/unit tests/contract
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not stack and not further" tests/unit tests/contract
 
 test: setup lint ## everything, on the real stack
 	@echo "==> promtool, for the tests of alert rules"

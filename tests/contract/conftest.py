@@ -7,6 +7,18 @@ import pytest
 
 from targets import DatabaseTarget, DeltaTarget, MemoryTarget, PostgresTarget, Target
 
+FURTHER = {"delta", "duckdb", "sqlite"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make check` tries the contract in memory and on PostgreSQL, `make test` on all targets."""
+    for item in items:
+        drawn = getattr(item, "callspec", None)
+        targets = FURTHER & {each for each in drawn.params.values() if isinstance(each, str)} if drawn else set()
+        alone = item.path.parent == Path(__file__).parent and item.path.stem.startswith("test_lake_")
+        if alone or targets or "lake" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.further)
+
 
 @pytest.fixture(params=["memory", "postgresql", "delta", "duckdb", "sqlite"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
