@@ -9,7 +9,7 @@ def topology(**changes: Any) -> Topology:
     given: dict[str, Any] = {
         "name": "test",
         "kafka": {"bootstrap_servers": "127.0.0.1:1"},
-        "registry": {"url": "http://127.0.0.1:1"},
+        "registry": {"url": "http://127.0.0.1:1/apis/ccompat/v7"},
         "connect": {"url": "http://127.0.0.1:1"},
         "source": {
             "database": "app",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+import declared
 from afflux.clients.catalog import Relation
 from afflux.clients.connect import Connector, Task
 from afflux.control.healing.ward import is_safe
@@ -24,22 +25,12 @@ URL = "postgresql://afflux:${file:/secrets:dw@1}@10.0.0.9:5432/dw?sslmode=verify
 
 
 def topology(**changes: object) -> Topology:
-    whole: dict[str, object] = {
+    written = {
         "name": "orders",
-        "kafka": {"bootstrap_servers": "kafka:9092"},
-        "registry": {"url": "http://registry:8080/apis/ccompat/v7"},
-        "connect": {"url": "http://connect:8083"},
-        "source": {
-            "database": "app",
-            "user": "cdc",
-            "password": "${env:PW}",
-            "shards": [{"name": "s0", "host": "a"}, {"name": "s1", "host": "b"}],
-        },
         "tables": [{"source": "public.items", "key": "with_shard"}, {"source": r"public\..*"}],
-        "transforms": [{"type": "RegexRouter", "regex": r"s[0-9]+\.(.*)", "replacement": "$1"}],
         "sinks": [{"name": "dw", "type": "postgresql", "engine": "connect", "url": URL}],
     }
-    return Topology.model_validate(whole | changes)
+    return declared.topology(**(written | changes))
 
 
 TABLES = tuple(Relation(schema="public", name=name, kind="r") for name in ("items", "orders"))
@@ -67,16 +58,16 @@ def test_an_unknown_parameter_of_the_target_is_refused() -> None:
 
 def test_the_shard_is_in_the_key_of_the_tables_that_want_it_alone() -> None:
     found = config()
-    assert found["topics"] == "s0.public.items,s0.public.orders"
+    assert found["topics"] == "shard0.public.items,shard0.public.orders"
     assert found["transforms"] == "shard"
-    assert found["transforms.shard.static.value"] == "s0"
-    assert found["predicates.withShard.pattern"] == r"s0\.public\.items"
+    assert found["transforms.shard.static.value"] == "shard0"
+    assert found["predicates.withShard.pattern"] == r"shard0\.public\.items"
     assert found["collection.name.format"] == "${source.schema}.${source.table}"
 
 
 def test_tables_of_other_names_go_by_the_transforms_into_one_schema() -> None:
     found = config(
-        transforms=[{"type": "RegexRouter", "regex": r"s[0-9]+\.public\.(.*)", "replacement": "sales.my_$1"}]
+        transforms=[{"type": "RegexRouter", "regex": r"shard[0-9]+\.public\.(.*)", "replacement": "sales.my_$1"}]
     )
     assert found["collection.name.format"] == "sales.${topic}"
     assert found["transforms"] == "shard,route0,route1"
@@ -85,8 +76,8 @@ def test_tables_of_other_names_go_by_the_transforms_into_one_schema() -> None:
 
 def test_tables_of_other_names_in_several_schemas_are_refused() -> None:
     routers = [
-        {"type": "RegexRouter", "regex": r"s[0-9]+\.public\.items", "replacement": "one.x"},
-        {"type": "RegexRouter", "regex": r"s[0-9]+\.public\.orders", "replacement": "two.y"},
+        {"type": "RegexRouter", "regex": r"shard[0-9]+\.public\.items", "replacement": "one.x"},
+        {"type": "RegexRouter", "regex": r"shard[0-9]+\.public\.orders", "replacement": "two.y"},
     ]
     with pytest.raises(UsageError, match="several schemas"):
         config(transforms=routers)
@@ -107,7 +98,7 @@ def steps(found: dict[str, Connector], declared: Topology | None = None) -> list
     return list(sink_plan.sink_steps(declared, declared.shards[0], wanted, World(shards={}, connectors=found)))
 
 
-NAME = "orders-s0.dw"
+NAME = "orders-shard0.dw"
 
 
 def test_a_missing_connector_is_made_and_then_there_is_nothing_to_do() -> None:
@@ -137,7 +128,7 @@ def test_a_connector_of_a_sink_that_is_no_more_goes_and_one_of_somebody_else_sta
 def test_a_supervisor_makes_and_restarts_such_connectors_by_itself() -> None:
     declared = topology()
     names = shard_names(declared, declared.shards[0])
-    look = Look(names, "cdc", ShardStatus("s0", Verdict.STREAMING))
+    look = Look(names, "cdc", ShardStatus("shard0", Verdict.STREAMING))
     right = Connector(NAME, config(), "RUNNING")
     failed = replace(right, tasks=(Task(0, "FAILED", trace="java.lang.Exception: no"),))
     for found in ({}, {NAME: failed}):
@@ -148,7 +139,7 @@ def test_a_supervisor_makes_and_restarts_such_connectors_by_itself() -> None:
 
 def test_a_stream_whose_rows_are_not_written_is_not_well() -> None:
     declared = topology()
-    well = ShardStatus("s0", Verdict.STREAMING, tables=("public.items",))
+    well = ShardStatus("shard0", Verdict.STREAMING, tables=("public.items",))
     right = Connector(NAME, config(), "RUNNING")
     failed = replace(right, tasks=(Task(0, "FAILED", trace="java.lang.Exception: no"),))
     assert with_sinks(declared, declared.shards[0], well, {NAME: right}).verdict is Verdict.STREAMING

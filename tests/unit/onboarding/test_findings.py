@@ -5,27 +5,15 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afflux.clients.catalog import Column, Relation, Server, Slot
+from afflux.clients.catalog import Column, Relation, Slot
 from afflux.control.seen.world import ShardWorld
 from afflux.onboarding.doctor import together
 from afflux.onboarding.findings import Finding, Severity
 from afflux.onboarding.shard_findings import shard_findings
 from declared import topology
+from unit.control import worlds
 
-SERVER = Server(
-    version=160004,
-    database="app",
-    wal_level="logical",
-    max_slots=10,
-    used_slots=1,
-    max_senders=10,
-    used_senders=1,
-    standby=False,
-    role="cdc",
-    may_replicate=True,
-    may_create=True,
-    max_kept_bytes=1 << 30,
-)
+SERVER = dataclasses.replace(worlds.SERVER, max_kept_bytes=1 << 30)
 ORDERS = Relation("public", "orders", primary_key=("id",))
 WORLD = ShardWorld(SERVER, (ORDERS,))
 WAIT = Column("public", "orders", "wait", "interval", nullable=True, default=False, large=False)
@@ -34,7 +22,7 @@ NOTE = Column("public", "orders", "note", "text", nullable=True, default=True, l
 
 
 def said(world: ShardWorld, *columns: Column, exact: bool = True) -> list[Finding]:
-    declared = topology(registry={"url": "http://127.0.0.1:1/apis/ccompat/v7"})
+    declared = topology()
     return shard_findings(declared, declared.shards[0], world, columns, exact=exact)
 
 
