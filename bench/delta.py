@@ -15,12 +15,11 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,12 @@ import polars as pl
 import psutil
 from confluent_kafka.admin import AdminClient
 from delta_topic import SHARD, TABLE, TYPES, Work, make_table, make_topic
-from spark_parts import spark_command
+from spark import Spark
 
 from afflux.sinks.delta.tables import place
 from afflux.stack import Addresses, Stack
 
+MERGE = Path(__file__).with_name("spark_merge.py")
 TOPOLOGY = """\
 name: bench
 kafka: {{bootstrap_servers: "{kafka}"}}
@@ -99,39 +99,6 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-class Spark:
-    """A Spark that stays warm.
-
-    Args:
-        folder: for its own files.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        command, environment = spark_command(Path(__file__).with_name("spark_merge.py"))
-        self._log, self._folder = folder.with_suffix(".log"), folder
-        self.is_warm = False
-        """Whether it has taken a topic before."""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
-
-    def ask(self, **asked: Any) -> Any:
-        """Let it do something, and give what it says."""
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        assert self._process.stdout is not None  # noqa: S101 - so is that
-        self._process.stdin.write(json.dumps({**asked, "folder": str(self._folder)}) + "\n")
-        self._process.stdin.flush()
-        for line in self._process.stdout:
-            if line.startswith(("{", "[")):
-                return json.loads(line)
-        raise SystemExit(self._log.read_text()[-3000:])
-
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate()
-
-
 def rows_of(table: Path) -> pl.DataFrame:
     """Read the source's columns of a table, in order."""
     return pl.scan_delta(str(table)).select(list(TYPES)).sort("id").collect()
@@ -159,12 +126,12 @@ def case(
     with topic_of(addresses, f"bench{os.getpid()}{kind}{size}", size, wishes.events, clustered=clustered) as work:
         asked = {"topic": work.topic, "schema": work.schema, "kafka": addresses.kafka, "batch": wishes.batch}
         ours, theirs = [], []
-        for number in range(wishes.runs + (not spark.is_warm)):
+        for number in range(wishes.runs + (not spark.answered)):
             lake, table = folder / f"afflux{number}", folder / f"spark{number}"
             shutil.copytree(base / place(TABLE), table)
+            was_cold = not spark.answered
             found = spark.ask(do="merge", table=str(table), **asked)
-            if not spark.is_warm:
-                spark.is_warm = True
+            if was_cold:
                 continue
             theirs.append(found)
             shutil.copytree(base, lake)
@@ -207,7 +174,7 @@ def main() -> None:
     stack = Stack(wishes.state)
     addresses = stack.addresses()
     results = []
-    with tempfile.TemporaryDirectory(prefix="bench") as home, closing(Spark(Path(home) / "spark")) as spark:
+    with tempfile.TemporaryDirectory(prefix="bench") as home, Spark(MERGE, Path(home) / "spark") as spark:
         for size, keys in itertools.product(wishes.sizes, wishes.keys):
             with tempfile.TemporaryDirectory(dir=home) as folder:
                 found = case(addresses, spark, Path(folder), size, wishes, clustered=keys == "clustered")

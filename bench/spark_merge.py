@@ -1,46 +1,19 @@
 """Spark's side of the lake's benchmark: structured streaming from Kafka, the last event of each key, and MERGE.
 
-Run by `delta.py` in Spark's own environment: each line of standard input is a JSON object, and answered by one.
+Run by `delta.py` in Spark's own environment.
 """
 
-import json
-import os
-import sys
 import time
 
 import psutil
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 from pyspark.sql.avro.functions import from_avro
+from spark_session import serve
 
 SET = {
     name: f"s.{name}" for name in ("id", "name", "amount", "note", "seen", "_shard", "_lsn", "_source_ts", "_synced_at")
 }
-
-
-def session(folder: str) -> SparkSession:
-    """Start Spark: two threads, 4 GB, the settings that were best in trials."""
-    settings = {
-        "spark.jars": os.environ["BENCH_JARS"],
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.driver.memory": "4g",
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Duser.timezone=UTC",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.ui.enabled": "false",
-        "spark.executor.heartbeatInterval": "120s",  # a busy machine is no dead one
-        "spark.network.timeout": "900s",
-        "spark.local.dir": folder,
-    }
-    builder = SparkSession.builder.master("local[2]").appName("bench")
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    made = builder.getOrCreate()
-    made.sparkContext.setLogLevel("ERROR")
-    return made
 
 
 def changes(batch: DataFrame, schema: str) -> DataFrame:
@@ -109,17 +82,11 @@ def read(spark: SparkSession, table: str) -> list[int]:
     return [int(value or 0) for value in row]
 
 
-def main() -> None:
-    """Answer each line of standard input by one."""
-    spark = None
-    for line in sys.stdin:
-        asked = json.loads(line)
-        spark = spark or session(asked["folder"])
-        if asked["do"] == "read":
-            found = read(spark, asked["table"])
-        else:
-            found = one_pass(spark, asked, asked["table"], f"{asked['table']}.checkpoint")
-        print(json.dumps(found), flush=True)
+def answer(spark: SparkSession, asked: dict) -> object:
+    """Do what is asked."""
+    if asked["do"] == "read":
+        return read(spark, asked["table"])
+    return one_pass(spark, asked, asked["table"], f"{asked['table']}.checkpoint")
 
 
-main()
+serve(answer, cores=2, more={"spark.driver.memory": "4g"})  # the settings that were best in trials

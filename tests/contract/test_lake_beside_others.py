@@ -134,18 +134,21 @@ def test_readers_see_whole_batches_and_never_fail_while_files_are_put_in_order_a
 
 
 @contextmanager
-def meanwhile(monkeypatch: pytest.MonkeyPatch, of: type, name: str, what: Callable[[], object]) -> Iterator[None]:
-    """Let something happen once, right before a method does its work."""
-    real, left = getattr(of, name), [what]
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, what: Callable[[], object]
+) -> Iterator[list[object]]:
+    """Let something happen once, right before a method does its work; gives whose, each time that it does."""
+    real, left, seen = getattr(of, name), [what], list[object]()
 
     def late(self: Any, *given: Any, **named: Any) -> Any:
+        seen.append(self)
         while left:
             left.pop()()
         return real(self, *given, **named)
 
     with monkeypatch.context() as patched:
         patched.setattr(of, name, late)
-        yield
+        yield seen
     assert not left, "it did not happen"
 
 

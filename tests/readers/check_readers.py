@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.table import TableMerger
 
 from afflux.sinks.base import TableName, TargetColumn
 from afflux.sinks.delta.tables import place
 from afflux.topology.sinks import LakeTable
+from chaos.waiting import wait_for
 from contract.test_lake_alone import VALUES
-from contract.test_lake_beside_others import Writer
+from contract.test_lake_beside_others import Writer, meanwhile
 from readers.conftest import Ask
 from targets import ID, NOTE, ZERO, DeltaTarget, batch, changes, content
 
@@ -92,24 +94,60 @@ def test_they_read_folders_widened_columns_and_files_put_in_order(
     check(lake, ["id", "note", "_lsn"], spark, duckdb_rows)
 
 
-def test_what_spark_does_to_a_table_meanwhile_loses_no_change_and_doubles_no_row(
-    lake: DeltaTarget, spark: Ask, duckdb_rows: Ask
+JOBS = {
+    "OPTIMIZE": "OPTIMIZE {table}",
+    "ZORDER": "OPTIMIZE {table} ZORDER BY (id)",
+    "DELETE": "DELETE FROM {table} WHERE id = 3",
+    "UPDATE": "UPDATE {table} SET note = 'not of the source' WHERE id BETWEEN 4 AND 30",
+}
+
+
+def by_spark(lake: DeltaTarget) -> list[int]:
+    """Give the versions that Spark has committed."""
+    return [step["version"] for step in DeltaTable(uri(lake)).history() if "Spark" in step.get("engineInfo", "")]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_what_spark_commits_under_a_merge_is_met_by_merging_again(
+    lake: DeltaTarget, spark: Ask, duckdb_rows: Ask, monkeypatch: pytest.MonkeyPatch, job: str
 ) -> None:
     writer = Writer(lake)
-    jobs = [
-        "OPTIMIZE {table}",
-        "OPTIMIZE {table} ZORDER BY (id)",
-        "DELETE FROM {table} WHERE id = 3",
-        "OPTIMIZE {table}",
-    ]
-    said: list[list[str]] = []
-    others = threading.Thread(target=lambda: said.extend(spark(do=job, table=uri(lake)) for job in jobs * 3))
-    others.start()
-    while others.is_alive():
-        writer.write()
     writer.write()
-    assert ["done"] in said, said
-    refused = [" ".join(words) for words in said if words != ["done"]]
-    assert all(re.search("concurrent|metadata_?changed", words, re.IGNORECASE) for words in refused), refused
+    said: list[Any] = []
+    with meanwhile(
+        monkeypatch, TableMerger, "execute", lambda: said.append(spark(do=JOBS[job], table=uri(lake)))
+    ) as seen:
+        writer.write()
+    assert said == [["done"]]
+    assert len(by_spark(lake)) == 1
+    assert len(seen) > 2, "the merge that Spark was before, and two of the batches"
+    assert content(lake, "id", "note") == writer.written
+    check(lake, ["id", "note"], spark, duckdb_rows)
+
+
+def test_what_is_merged_under_a_job_of_spark_is_seen_by_spark_and_not_undone(
+    lake: DeltaTarget, spark: Ask, duckdb_rows: Ask, tmp_path: Path
+) -> None:
+    writer = Writer(lake)
+    held = tmp_path / "held"
+    held.mkdir()
+    statement = (
+        f"MERGE INTO {{table}} t USING (SELECT 3 AS id, hold('{held}') AS held) s ON t.id = s.id "
+        "WHEN MATCHED THEN UPDATE SET note = s.held"
+    )
+    said: list[Any] = []
+    other = threading.Thread(target=lambda: said.append(spark(do=statement, table=uri(lake))))
+    other.start()
+    wait_for((held / "came").exists, 300, "Spark to read the table")
+    writer.write()
+    (held / "go").touch()
+    other.join()
+    ((kind, why),) = said
+    assert re.search("concurrent", why, re.IGNORECASE), (kind, why)
+    assert not by_spark(lake)
+    assert content(lake, "id", "note") == writer.written
+    assert spark(do=statement, table=uri(lake)) == ["done"], "nobody is in the way now"
+    assert content(lake, "id", "note")[3] == (3, str(held))
+    writer.write()
     assert content(lake, "id", "note") == writer.written
     check(lake, ["id", "note"], spark, duckdb_rows)

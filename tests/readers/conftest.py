@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spark_parts import spark_command
+from spark import Spark
 
 from afflux.stack.cache import cache_folder
 from afflux.stack.filelock import locked
@@ -24,29 +24,8 @@ Ask = Callable[..., Any]
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Ask Spark: `do`, `table`, and `columns`."""
-    folder = tmp_path_factory.mktemp("spark")
-    command, environment = spark_command(HERE / "in_spark.py")
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def ask(**asked: Any) -> Any:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps({**asked, "folder": str(folder)}) + "\n")
-            process.stdin.flush()
-            for line in process.stdout:
-                if line.startswith("["):
-                    return json.loads(line)
-            raise AssertionError((folder / "log").read_text()[-3000:])
-
-        yield ask
-        process.stdin.close()
+    with Spark(HERE / "in_spark.py", tmp_path_factory.mktemp("readers") / "spark") as running:
+        yield running.ask
 
 
 @pytest.fixture(scope="session")

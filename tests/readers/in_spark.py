@@ -1,39 +1,14 @@
-"""What Spark is asked, in an environment of its own: each line of standard input is a JSON object, and answered by one."""
+"""What Spark is asked, in an environment of its own: rows, a change data feed, statements."""
 
-import json
-import os
-import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
-
-
-def session(folder: str) -> SparkSession:
-    """Start Spark with Delta."""
-    settings = {
-        "spark.jars": os.environ["BENCH_JARS"],
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.ui.enabled": "false",
-        "spark.executor.heartbeatInterval": "120s",  # a busy machine is no dead one
-        "spark.network.timeout": "900s",
-        "spark.local.dir": folder,
-    }
-    builder = SparkSession.builder.master("local[1]").appName("readers")
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    made = builder.getOrCreate()
-    made.sparkContext.setLogLevel("ERROR")
-    return made
-
+from spark_session import serve
 
 PLAIN: dict[type[t.DataType], Callable[[Column], Column]] = {
     t.TimestampType: f.unix_micros,
@@ -59,26 +34,29 @@ def rows(table: DataFrame, columns: list[str]) -> list[list[Any]]:
     return [list(row) for row in found.collect()]
 
 
-def main() -> None:
-    """Answer."""
-    spark = None
-    for line in sys.stdin:
-        asked = json.loads(line)
-        spark = spark or session(asked["folder"])
-        table = asked["table"]
-        if asked["do"] == "rows":
-            answer: Any = rows(spark.read.format("delta").load(table), asked["columns"])
-        elif asked["do"] == "feed":
-            feed = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 0).load(table)
-            answer = sorted(row[0] for row in feed.select("_change_type").collect())
-        else:
-            try:
-                spark.sql(asked["do"].format(table=f"delta.`{table}`"))
-                answer = ["done"]
-            except Exception as error:  # noqa: BLE001 - the one who asked judges it
-                answer = [type(error).__name__, str(error).splitlines()[0][:300]]
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+def hold(folder: str) -> str:
+    """Say that one has come here, and wait to be let go on."""
+    Path(folder, "came").touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.05)
+    return folder
 
 
-main()
+def answer(spark: SparkSession, asked: dict[str, Any]) -> Any:
+    """Read a table's rows or its change data feed, or run a statement on it, and tell why it is refused."""
+    table = asked["table"]
+    if asked["do"] == "rows":
+        return rows(spark.read.format("delta").load(table), asked["columns"])
+    if asked["do"] == "feed":
+        feed = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 0).load(table)
+        return sorted(row[0] for row in feed.select("_change_type").collect())
+    try:
+        spark.udf.register("hold", hold)
+        spark.sql(asked["do"].format(table=f"delta.`{table}`"))
+    except Exception as error:  # noqa: BLE001 - the one who asked judges it
+        told = getattr(error, "java_exception", error)  # what Java has said, not that it has
+        return [type(error).__name__, str(told)[:300]]
+    return ["done"]
+
+
+serve(answer, cores=1, more={})
