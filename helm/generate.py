@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from afflux.control.wanted import converters, desired, security, settings
+from afflux.control.wanted import converters, desired, masks, security, settings
 from afflux.topology.kinds import KINDS
 from afflux.topology.model import Kafka, Topology
 from afflux.topology.schema import json_schema
@@ -47,6 +47,8 @@ def connector() -> dict[str, Any]:
             for choice in converters.CONVERTERS
         },
         "plugin": settings.EXACT,
+        "masking": masks.MASKING,
+        "masks": {"mask": masks.MASK, "secret": masks.SECRET},
         "room": settings.ROOM,
         "least_buffer": settings.LEAST_BUFFER,
         "security": security.RENAMED,

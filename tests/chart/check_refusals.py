@@ -39,6 +39,10 @@ SAID: dict[str, tuple[str, list[str]]] = {
     "my_orders-shard0 can't be one's name": ("strimzi", ["name=my_orders"]),
     "set connect.registry_url": ("production", ["registry.url=http://registry.example.org/v3"]),
     "connectors.appliedBy strimzi needs tables by name": ("strimzi", [r"tables[0].source=public\..*"]),
+    "which only the plugin does": (
+        "strimzi",
+        ["connectors.plugin=false,tables[0].columns.c.mask=remove,tables[0].columns.c.where=source"],
+    ),
     "externalSecrets.enabled needs externalSecrets.storeRef.name": ("production", ["externalSecrets.storeRef.name="]),
     "externalSecrets.enabled needs externalSecrets.data": ("minimal", ["externalSecrets.enabled=true"]),
     "refers to ${env:DW_PASSWORD}, and nothing has it": ("minimal", ["secrets.existing="]),

@@ -206,7 +206,7 @@ def test_dates_that_the_driver_mixes_up_stop_the_snapshot_and_say_why(addresses:
 def test_connect_lists_the_plugin(addresses: Addresses) -> None:
     answer = requests.get(f"{addresses.connect[0]}/connector-plugins?connectorsOnly=false", timeout=10).json()
     found = {entry["class"]: entry for entry in answer}["io.afflux.connect.WithoutDefaults"]
-    assert (found["type"], found["version"]) == ("transformation", "1.0.0")
+    assert (found["type"], found["version"]) == ("transformation", "1.1.0")
 
 
 def test_the_same_sources_make_the_same_jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

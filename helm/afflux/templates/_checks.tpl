@@ -110,6 +110,9 @@ kafka.properties: {{ $key }} can't be handed on to the connectors' consumer of s
 registry.url does not tell where the connectors' converter finds the registry: set connect.registry_url
 {{- end }}
 {{- include "afflux.check.tablesByName" (list . "connectors.appliedBy strimzi") }}
+{{- if and (not .Values.connectors.plugin) (ne "{}" (include "afflux.masks" (dict "root" $ "index" 0))) }}
+connectors.plugin is false, and columns shall be masked at the source, which only the plugin does: set it to true, or mask in the sink (where: sink)
+{{- end }}
 {{- end }}
 {{- end -}}
 

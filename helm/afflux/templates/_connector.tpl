@@ -55,7 +55,29 @@ itself is made of, and a test compares both for every scenario. (dict "root" $ "
 {{- $config = merge (dict) $facts.plugin $config -}}
 {{- if $theirs }}{{ $_ := set $config "transforms" (printf "%s,%s" $theirs $facts.plugin.transforms) }}{{ end -}}
 {{- end -}}
+{{- $masks := include "afflux.masks" . | fromJson -}}
+{{- with $masks }}{{ $config = merge (dict) . $facts.masking $config }}{{ end -}}
+{{- if has "hash" (values $masks) }}{{ $_ := set $config $facts.masks.secret $root.Values.topology.masking.key }}{{ end -}}
 {{- $config | toJson -}}
+{{- end -}}
+
+{{/* The columns that it masks, as afflux's plugin takes them -> JSON */}}
+{{- define "afflux.masks" -}}
+{{- $facts := .root.Files.Get "files/connector.json" | fromJson -}}
+{{- $index := .index -}}
+{{- $masks := dict -}}
+{{- $seen := dict -}}
+{{- range $table := .root.Values.tables -}}
+{{- $of := and (or (ne (default "all" $table.shards) "one") (eq $index 0)) (not (hasKey $seen $table.source)) -}}
+{{- $_ := set $seen $table.source true -}}
+{{- range $column, $rule := $table.columns -}}
+{{- if and $of (eq (default "sink" $rule.where) "source") -}}
+{{- $written := eq $rule.mask "partial" | ternary (printf "partial:%d" (int (default 4 $rule.keep))) $rule.mask -}}
+{{- $_ := set $masks (printf "%s%s.%s" $facts.masks.mask $table.source $column) $written -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $masks | toJson -}}
 {{- end -}}
 
 {{/* What it reads: the tables by name, as Debezium's regular expressions. */}}

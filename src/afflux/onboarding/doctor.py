@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
+from afflux.control.planned.masks import INSTALL, LACKS
 from afflux.control.seen.observe import WORKERS, required
 from afflux.control.seen.world import ShardWorld
+from afflux.control.wanted.masks import can_mask, masks_at_source
 from afflux.control.wanted.settings import PLUGIN, PLUGIN_WIRE, check_settings
 from afflux.errors import AffluxError, NoStateError
 from afflux.onboarding.findings import Finding, Severity
@@ -95,6 +97,10 @@ def _connect(topology: Topology, plugins: dict[str, str]) -> Iterator[Finding]:
             "Kafka Connect",
             f"afflux's plugin there is version {version}, and this afflux reads wire {PLUGIN_WIRE}",
             "Install the plugin of this version on every worker.",
+        )
+    if masks_at_source(topology) and not can_mask(version):
+        yield Finding(
+            Severity.ERROR, "Kafka Connect", f"it {LACKS}, and columns shall be masked at the source", INSTALL
         )
 
 

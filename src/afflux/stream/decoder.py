@@ -26,7 +26,7 @@ from afflux.stream.decoded import BORN, DEPARTS, INCREMENTAL, Decoded, Message, 
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema
 from afflux.stream.ocf import Container
 from afflux.stream.router import Route, Router
-from afflux.transforms.masks import TEXTS, masked
+from afflux.transforms.masks import TEXTS, Mask, masked
 from afflux.types.columns import Column
 from afflux.types.postgres import PgType
 
@@ -212,7 +212,8 @@ def _see_that_masks_fit(topic: str, route: Route, schema: RowSchema, key: Collec
         TableError: the key is masked, or a type whose values have no text of PostgreSQL's own here.
     """
     types = {column.name: column.type for column in schema.columns}
-    for name, mask in route.masks:
+    made = {column.name: Mask(column.mask.partition(":")[0]) for column in schema.columns if column.mask}
+    for name, mask in [*route.masks, *made.items()]:
         if name in key:
             raise TableError(
                 f"topic {topic!r}: column {name!r} is masked, and it is of the key, which tells rows apart",
@@ -273,9 +274,11 @@ def _decode_group(reading: _Reading, group: _Group, messages: Sequence[Message],
     if any(column.type.toastable for column in reading.columns):
         rows = rows.with_columns(_departing(rows, messages))
     columns, masks = reading.columns, dict(route.masks)
-    if masks:
-        rows = masked(rows, masks)
-        columns = tuple(replace(c, type=PgType("text")) if c.name in masks else c for c in columns)
+    made = {column.name for column in columns if column.mask}
+    if masks or made:
+        # What was masked at the source is not masked again: the same key has made the same hash there.
+        rows = masked(rows, {n: mask for n, mask in masks.items() if n not in made or mask.kind == "remove"})
+        columns = tuple(replace(c, type=PgType("text")) if c.name in {*masks, *made} else c for c in columns)
     return Decoded(
         route.table, columns, reading.key, rows, truncates, route.with_shard, route.keeping, masks, reading.shared
     )

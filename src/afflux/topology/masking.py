@@ -1,4 +1,4 @@
-"""`tables[].columns` and `masking`: which columns are masked before anything is written, and how."""
+"""`tables[].columns` and `masking`: which columns are masked before anything is written, how, and where."""
 
 from typing import Annotated, Literal
 
@@ -14,6 +14,13 @@ class ColumnRule(Part):
     """`hash`: an HMAC of the value; `partial`: its last characters alone; `remove`: nothing, NULL."""
     keep: Annotated[int, Field(ge=1)] = 4
     """With `partial`, how many characters stay at the end; a text that is no longer is masked whole."""
+    where: Literal["sink", "source"] = "sink"
+    """Whether the sink makes the mask, or the connector, so that the clear value never enters Kafka."""
+
+    @property
+    def written(self) -> str:
+        """The mask in one word, as afflux's Connect plugin takes and marks it: `hash`, `partial:4`, `remove`."""
+        return f"{self.mask}:{self.keep}" if self.mask == "partial" else self.mask
 
 
 class Masking(Part):

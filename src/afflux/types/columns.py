@@ -9,7 +9,7 @@ from afflux.errors import UnsupportedTypeError
 from afflux.types.arrays import array_text
 from afflux.types.postgres import KINDS, PgType, pg_type
 from afflux.types.stock import PLACEHOLDER, Form, stock_form
-from afflux.types.wire import fixed_width_type, is_wire, wire_form, wire_type
+from afflux.types.wire import fixed_width_type, is_wire, wire_form, wire_mask, wire_type
 
 PARAMETER = "__debezium.source.column."
 """What the names of the schema parameters begin with that say of a column what it is at the source."""
@@ -31,6 +31,7 @@ class Column:
         default: whether its Avro schema has a default that stands where a NULL was, as the stock
             Avro converter writes it.
         hides_unchanged: whether an unchanged out-of-line value comes as NULL, untold from one.
+        mask: how its values were masked before they came to Kafka, as `wire_mask` gives it; they are texts then.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     form: Form
     default: bool = False
     hides_unchanged: bool = False
+    mask: str = ""
 
     def read(self, values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         """Turn decoded values into a frame's.
@@ -127,7 +129,7 @@ def read_column(field: dict[str, Any]) -> Column:
     marked = of.name in _ARRAY_MARKERS if of.array else form.placeholder
     hides = not is_wire(avro) and of.toastable and not marked
     default = nullable and field.get("default") is not None
-    return Column(name, field["name"], of, form, default=default, hides_unchanged=hides)
+    return Column(name, field["name"], of, form, default=default, hides_unchanged=hides, mask=wire_mask(avro))
 
 
 _UNSUPPORTED_HINT = "leave the column out with the connector's column.exclude.list, or change its type at the source"

@@ -15,6 +15,7 @@ from afflux.types.stock import Form
 _VERSION = "1"
 _WIRE = "afflux.wire"
 _TYPE = "afflux.type"
+_MASK = "afflux.mask"
 
 UNCHANGED = "\x00unchanged"
 """An unchanged out-of-line value: a text that PostgreSQL can't hold."""
@@ -24,6 +25,16 @@ UNCHANGED_BYTES = b"\x01"
 def is_wire(avro: Mapping[str, Any]) -> bool:
     """Tell whether a field's Avro type was made by the plugin."""
     return _WIRE in avro.get("connect.parameters", {})
+
+
+def wire_mask(avro: Mapping[str, Any]) -> str:
+    """Read how the plugin has masked a field's values: `hash`, `partial:<characters>` or `remove`; empty if it has not.
+
+    The values of a masked field are texts, whatever its type at the source; of a type that such a mask is not for
+    there are none, but NULL.
+    """
+    mask: str = avro.get("connect.parameters", {}).get(_MASK, "")
+    return mask
 
 
 def wire_type(avro: Mapping[str, Any], length: int | None, scale: int | None) -> PgType:

@@ -137,7 +137,7 @@ def test_what_a_connector_of_afflux_s_own_followed_is_known_after_the_change_of_
     (shard,) = of.shards
     had, new = table("had"), table("new")
     left = ShardWorld(SERVER, (had, new), published(of, shard, had), slot(of, shard))
-    _, asked = settled(of, operated(of, World(plugin="1.0.0", shards={"shard0": left})))
+    _, asked = settled(of, operated(of, World(plugin="1.1.0", shards={"shard0": left})))
     assert [action.signal.tables for action in asked] == [(r"public\.new",)]
 
 

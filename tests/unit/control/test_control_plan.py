@@ -83,7 +83,7 @@ def test_a_connector_made_again_copies_what_was_added_meanwhile() -> None:
     (shard,) = of.shards
     had, new = table("had"), table("new")
     left = ShardWorld(SERVER, (had, new), published(of, shard, had), slot(of, shard, active=False))
-    for part, died in deaths(of, World(plugin="1.0.0", shards={"shard0": left})):
+    for part, died in deaths(of, World(plugin="1.1.0", shards={"shard0": left})):
         actions = [*part.actions, *make_plan(of, died).actions]
         assert [a.signal.tables for a in actions if isinstance(a, CopyTables)][-1:] == [(r"public\.new",)]
 
@@ -167,7 +167,7 @@ def test_a_slot_that_another_reads_is_a_problem() -> None:
     of = topology()
     (shard,) = of.shards
     held = ShardWorld(SERVER, (table(),), slot=slot(of, shard))
-    (problem,) = make_plan(of, World(plugin="1.0.0", shards={"shard0": held})).problems
+    (problem,) = make_plan(of, World(plugin="1.1.0", shards={"shard0": held})).problems
     assert "reads it already" in problem.message
 
 
@@ -188,7 +188,7 @@ def streaming(of: Topology, *tables: Relation, relations: tuple[Relation, ...] =
     whole = connector(name, config_of(of, shard, *tables) | config)
     shards = {"shard0": ShardWorld(SERVER, relations or tables, published(of, shard, *tables), slot(of, shard))}
     made = desired(of, shard, tables, exact=True).topics | shared_topics(of)
-    return World(shards, "1.0.0", {name: whole}, made)
+    return World(shards, "1.1.0", {name: whole}, made)
 
 
 def test_a_stream_as_it_should_be_leaves_nothing_to_do() -> None:

@@ -85,7 +85,7 @@ def table(name: str = "orders", schema: str = "public", **traits: Any) -> Relati
 def world(of: Topology, *tables: Relation, **parts: Any) -> World:
     """A world in which every shard has these tables and nothing was made yet."""
     shards = {shard.name: ShardWorld(SERVER, tables) for shard in of.shards}
-    return World(**{"shards": shards, "plugin": "1.0.0", **parts})
+    return World(**{"shards": shards, "plugin": "1.1.0", **parts})
 
 
 def slot(of: Topology, shard: Shard, *, active: bool = True) -> Slot:

@@ -1,6 +1,7 @@
 """A table with masked columns: no clear value comes out of the pipeline, and none lies beside it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,9 +13,9 @@ from afflux.topology.masking import ColumnRule, Masking
 from afflux.topology.model import Topology
 from afflux.transforms.masks import Mask
 from afflux.types.stock import PLACEHOLDER
-from debezium import Wire
+from debezium import Wire, column
 from declared import topology
-from lines import REFUSED, TABLE, TOPIC, Line, broken, row
+from lines import ID, REFUSED, TABLE, TOPIC, Line, N, broken, row
 
 SECRET = "4111-secret-1234"
 PARTITION = Partition(TOPIC, 0)
@@ -103,3 +104,54 @@ def test_a_masked_key_stops_the_table_before_a_value_is_read(
     line.pipeline.close()
     assert says in line.preparer.stopped.get(TOPIC, "")
     assert (TOPIC in line.preparer.stopped) == (column == "id")
+
+
+def at_source(mask: str, source: str = "TEXT", **wire: str) -> list[Any]:
+    """The columns of a table whose note was masked by the plugin."""
+    made = column("note", "string", source)
+    made["type"][1]["connect.parameters"] |= {"afflux.wire": "1", "afflux.type": "text", "afflux.mask": mask} | wire
+    return [ID, made, N]
+
+
+@pytest.mark.parametrize("rule", ["hash", "partial"])
+def test_what_was_masked_at_the_source_stays_as_it_is_beside_what_came_in_clear(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    line = Line(wire, masks(monkeypatch, note=rule), Memory())
+    mask = Mask(rule, key=b"k")
+    made = {"id": 1, "note": mask.text(SECRET), "n": 1}
+    written = {"hash": "hash", "partial": "partial:4"}[rule]
+    line.feed(
+        [row(wire, "c", 2, SECRET), wire.event("shard0", "public.t", at_source(written), "c", made)],
+        [wire.event("shard0", "public.t", at_source(written), "u", {**made, "note": "\0unchanged", "n": 5})],
+    )
+    line.pipeline.close()
+    assert notes(line) == {1: mask.text(SECRET), 2: mask.text(SECRET)}
+
+
+def test_a_number_that_was_masked_at_the_source_comes_as_text(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(wire, masks(monkeypatch, note="hash"), Memory())
+    columns = at_source("hash", "INT4", **{"afflux.type": "int4"})
+    line.feed([wire.event("shard0", "public.t", columns, "c", {"id": 1, "note": "ab12", "n": 1})])
+    line.pipeline.close()
+    assert notes(line) == {1: "ab12"}
+
+
+def test_what_is_to_be_removed_is_removed_whatever_the_source_has_made_of_it(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(wire, masks(monkeypatch, note="remove"), Memory())
+    line.feed([wire.event("shard0", "public.t", at_source("hash"), "c", {"id": 1, "note": "ab12", "n": 1})])
+    line.pipeline.close()
+    assert notes(line) == {1: None}
+
+
+@pytest.mark.parametrize("rules", [{}, {"note": "hash"}])
+def test_a_type_that_the_source_could_not_mask_stops_the_table(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, rules: dict[str, str]
+) -> None:
+    line = Line(wire, masks(monkeypatch, **rules), Memory())
+    columns = at_source("hash", "JSONB", **{"afflux.type": "jsonb"})
+    line.feed([wire.event("shard0", "public.t", columns, "c", {"id": 1, "note": None, "n": 1})])
+    line.pipeline.close()
+    assert "can't be masked by `hash`" in line.preparer.stopped[TOPIC]

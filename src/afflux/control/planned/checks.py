@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from afflux.clients.catalog import Relation
 from afflux.control.seen.world import Problem, ShardWorld
 from afflux.control.wanted.desired import TABLES, Desired
-from afflux.control.wanted.identities import faults, given_key
+from afflux.control.wanted.identities import faults, given_key, own_key
+from afflux.control.wanted.masks import masked_at_source
 from afflux.topology.model import Shard, Topology
 from afflux.topology.names import own_topic, table_topic
 from afflux.topology.shared import shared_of
@@ -203,6 +204,10 @@ def _table(topology: Topology, shard: Shard, table: Relation, world: ShardWorld)
         if set(column) & set(_SEPARATORS):
             fault = f"the column {column!r} of its declared key has one of {_SEPARATORS}, which Debezium takes for more columns"
             yield Problem(shard.name, what, fault, "Rename the column, or declare another key.")
+    masked = masked_at_source(topology, table.full_name).keys() & {*own_key(table), *given_key(table, declared)}
+    for column in sorted(masked):
+        fault = f"its column {column!r} shall be masked at the source, and is of its key, which tells rows apart"
+        yield Problem(shard.name, what, fault, "Leave the key as it is, or give the table another `key`.")
 
 
 _SEPARATORS = ":;,"

@@ -10,6 +10,7 @@ from afflux.control.planned import given
 from afflux.control.planned.actions import Action, DropSlot, Refusal, Risk, SetCompatibility, SetPublication
 from afflux.control.planned.changes import Change
 from afflux.control.planned.checks import problems
+from afflux.control.planned.masks import turned, unable
 from afflux.control.planned.sink_plan import sink_steps
 from afflux.control.planned.stream_plan import anew, stream
 from afflux.control.planned.topic_plan import topic_steps
@@ -91,6 +92,7 @@ def shard_steps(case: Case) -> Iterator[Step]:
     found = [
         *late.values(),
         *problems(case.topology, case.shard, case.seen, wanted),
+        *unable(case.shard, case.world.plugin, wanted),
         *conflicts(case.shard, case.seen, wanted, case.world, case.prefixes, given=given.are_given(case.topology)),
     ]
     yield from found
@@ -104,6 +106,9 @@ def shard_steps(case: Case) -> Iterator[Step]:
         yield from stream(
             case.topology, case.shard, case.seen, wanted, found=case.found, world=case.world, loses=bool(leaving)
         )
+    if case.existing:
+        followed = [table for table in wanted.tables if case.follows(table)]
+        yield from turned(case.topology, case.shard, wanted, case.existing.config, followed)
     yield from sink_steps(case.topology, case.shard, wanted, case.world)
     if given.are_given(case.topology):
         yield from given.said(case.topology, wanted, case.world)

@@ -12,6 +12,7 @@ from afflux.assets import asset
 from afflux.clients.catalog import Relation
 from afflux.control.wanted.converters import converting, registry_url
 from afflux.control.wanted.identities import given_key
+from afflux.control.wanted.masks import check_masks, mask_settings
 from afflux.control.wanted.security import java_security
 from afflux.errors import UsageError
 from afflux.topology.kinds import KINDS
@@ -128,6 +129,7 @@ def check_settings(topology: Topology) -> None:
     Raises:
         UsageError: the message names the property and says why.
     """
+    check_masks(topology, topology.source.config)
     for key in topology.source.config:
         if key in _OWN:
             raise UsageError(f"source.config can't set {key}: {_OWN[key]}", hint="Remove it from the topology.")
@@ -203,7 +205,8 @@ def connector_config(topology: Topology, shard: Shard, tables: Collection[Relati
         theirs = config.get("transforms", "")
         used = STOCK if topology.connect_sinks else EXACT
         config |= used | {"transforms": f"{theirs},afflux" if theirs else "afflux"}
-    return config
+    # Without the plugin, too: such a connector fails, and one without these lines would hand over clear values.
+    return config | mask_settings(topology, tables)
 
 
 def _with_shard(

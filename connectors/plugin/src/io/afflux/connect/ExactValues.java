@@ -21,7 +21,7 @@ import org.apache.kafka.connect.errors.DataException;
 public final class ExactValues implements CustomConverter<SchemaBuilder, RelationalColumn> {
 
     static final String WIRE = "1";
-    private static final String UNCHANGED = "\0unchanged";
+    static final String UNCHANGED = "\0unchanged";
     private static final byte VALUE_BYTE = 0;
     private static final byte UNCHANGED_BYTE = 1;
 
@@ -41,11 +41,31 @@ public final class ExactValues implements CustomConverter<SchemaBuilder, Relatio
         if (Types.isFixedWidth(type)) {
             return;
         }
-        boolean bytes = type == Types.BYTEA;
-        SchemaBuilder schema = (bytes ? SchemaBuilder.bytes() : SchemaBuilder.string())
-                .optional()
-                .parameter("afflux.wire", WIRE)
-                .parameter("afflux.type", Types.nameOf(column));
+        if (type == Types.BYTEA) {
+            SchemaBuilder schema = marked(SchemaBuilder.bytes(), column);
+            register(column, registration, schema, new byte[] {UNCHANGED_BYTE}, value -> wrapped((byte[]) value));
+        } else {
+            SchemaBuilder schema = marked(SchemaBuilder.string(), column);
+            register(column, registration, schema, UNCHANGED, value ->
+                    value instanceof String text ? text : PostgresText.of(value, type));
+        }
+    }
+
+    /** What a field is handed over as, made of a value that is neither null nor unchanged. */
+    interface Form {
+        Object of(Object value) throws Exception;
+    }
+
+    static SchemaBuilder marked(SchemaBuilder schema, RelationalColumn column) {
+        return schema.optional().parameter("afflux.wire", WIRE).parameter("afflux.type", Types.nameOf(column));
+    }
+
+    static void register(
+            RelationalColumn column,
+            ConverterRegistration<SchemaBuilder> registration,
+            SchemaBuilder schema,
+            Object unchanged,
+            Form form) {
         // Debezium asks for the default in the wire's form once, before any value; it shall have none, for the Avro
         // converter writes the default wherever a NULL is. No value is this very object.
         Object[] expectedDefault = {column.hasDefaultValue() ? column.defaultValue() : null};
@@ -61,15 +81,14 @@ public final class ExactValues implements CustomConverter<SchemaBuilder, Relatio
                     return null;
                 }
             }
-            boolean unchanged = value.getClass() == Object.class;
-            if (unchanged && !UnchangedToastedReplicationMessageColumn.isUnchangedToastedValue(value)) {
-                throw failure(name, "a value without a class", null);
+            if (value.getClass() == Object.class) {
+                if (!UnchangedToastedReplicationMessageColumn.isUnchangedToastedValue(value)) {
+                    throw failure(name, "a value without a class", null);
+                }
+                return unchanged;
             }
             try {
-                if (bytes) {
-                    return unchanged ? new byte[] {UNCHANGED_BYTE} : wrapped((byte[]) value);
-                }
-                return unchanged ? UNCHANGED : value instanceof String text ? text : PostgresText.of(value, type);
+                return form.of(value);
             } catch (Exception e) {
                 throw failure(name, e.getMessage(), e);
             }

@@ -121,10 +121,10 @@ public final class WithoutDefaults<R extends ConnectRecord<R>> implements Transf
         return new ConfigDef();
     }
 
-    /** The plugin's version; its first number is the wire's. */
+    /** The plugin's version; its first number is the wire's; from the second 1 on it masks. */
     @Override
     public String version() {
-        return ExactValues.WIRE + ".0.0";
+        return ExactValues.WIRE + ".1.0";
     }
 
     @Override
