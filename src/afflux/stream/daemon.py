@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -34,6 +34,7 @@ from afflux.topology.model import OnError, Topology
 from afflux.topology.names import consumer_group
 from afflux.topology.secrets import resolve
 from afflux.topology.sinks import Sink
+from afflux.topology.watch import Follows
 
 log = structlog.get_logger()
 
@@ -51,14 +52,6 @@ _LAST_MARKS_SECONDS = 1.0
 """How long a worker that leaves waits for the watermarks of what it has applied."""
 _LAST_CHORES_SECONDS = 5.0
 _STUCK_SECONDS = 120.0
-
-
-class Follows(Protocol):
-    """What tells of a changed topology: `topology.watch.Watched`."""
-
-    def poll(self) -> Topology | None:
-        """Give the topology if it has changed since the last call."""
-        ...
 
 
 class Daemon:

@@ -8,7 +8,6 @@ lease acts; the others stand by.
 
 import threading
 import time
-from typing import Protocol
 
 import structlog
 
@@ -29,6 +28,7 @@ from afflux.telemetry import metrics
 from afflux.topology.model import Topology
 from afflux.topology.names import control_group, control_topic
 from afflux.topology.secrets import resolve
+from afflux.topology.watch import Follows
 
 log = structlog.get_logger()
 
@@ -37,14 +37,6 @@ QUICK_SECONDS = 2.0
 """Between rounds while something was just found or done."""
 QUICK_FOR = 60.0
 _STUCK_SECONDS = 300.0
-
-
-class Follows(Protocol):
-    """What tells of a changed topology: `topology.watch.Watched`."""
-
-    def poll(self) -> Topology | None:
-        """Give the topology if it has changed since the last call."""
-        ...
 
 
 class Supervisor:
@@ -194,13 +186,10 @@ class Supervisor:
             self._next_topology = now + LOOK_SECONDS
             self._follow_topology()
         metrics.LEADS.set(self.leads)
-        if not self.leads:
-            self._waiting = ""
-            self._rounds = self._new_rounds()
-            # Whoever looks at this one's page is to see what streams do; of the shards' cases the other one knows.
-            self._streams = {status.shard: status for status in look.status(self._topology)}
-            return
         try:
+            if not self.leads:
+                self._stand_by()
+                return
             with metrics.ROUND_SECONDS.time():
                 if self._rounds.turn(now):
                     self._quick_until = time.monotonic() + QUICK_FOR
@@ -210,6 +199,12 @@ class Supervisor:
         self._streams = {name: seen.status for name, seen in self._rounds.ward.looks.items()}
         if self._waiting:
             log.info("working")
+        self._waiting = ""
+
+    def _stand_by(self) -> None:
+        self._rounds = self._new_rounds()
+        # Whoever looks at this one's page is to see what streams do; of the shards' cases the other one knows.
+        self._streams = {status.shard: status for status in look.status(self._topology)}
         self._waiting = ""
 
     def _follow_topology(self) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -12,6 +13,14 @@ from afflux.topology.model import Topology
 from afflux.topology.shards import resolve_shards
 
 log = structlog.get_logger()
+
+
+class Follows(Protocol):
+    """What tells a daemon of a changed topology."""
+
+    def poll(self) -> Topology | None:
+        """Give the topology if it has changed since the last call."""
+        ...
 
 
 class Watched:
