@@ -2,8 +2,12 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict
+
+from afflux.printable import printable
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
@@ -14,15 +18,22 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
         json: whether to write JSON; None does where standard error is no terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(pad_event_to=28)
+    renderers = (
+        [structlog.processors.JSONRenderer()] if as_json else [_fit, structlog.dev.ConsoleRenderer(pad_event_to=28)]
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def _fit(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Make what is logged fit for a terminal; only a traceback has lines of its own."""
+    return {k: printable(v, lines=k == "exception") if isinstance(v, str) else v for k, v in event.items()}

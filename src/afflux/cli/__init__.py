@@ -9,7 +9,6 @@ import sys
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 from afflux import __version__, logs
@@ -35,6 +34,7 @@ from afflux.cli import (
     tables,
     verify,
 )
+from afflux.cli.terminal import complain, say
 from afflux.errors import AffluxError
 
 app = typer.Typer(
@@ -84,7 +84,7 @@ def run_command(commands: typer.Typer, name: str) -> NoReturn:
     try:
         code = commands(args=arguments, prog_name=name, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        _say("stopped")
+        say("stopped")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
@@ -108,15 +108,7 @@ def _explain(error: Exception, name: str) -> int:
     else:
         message = f"{type(error).__name__}: {error}"
         hint, code = "this is a fault in afflux; run it again with --debug for the traceback", 1
-    _say(f"[bold red]error:[/] {_plain(message)}")
+    complain("error:", "bold red", message)
     if hint:
-        _say(f" [bold]hint:[/] {_plain(hint)}")
+        complain(" hint:", "bold", hint)
     return code
-
-
-def _say(text: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import say
 from afflux.monitor import rules as files
 from afflux.monitor.alarms import RUNBOOKS, Alert
 from afflux.monitor.alerts import KINDS, policy_of

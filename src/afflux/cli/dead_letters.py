@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from afflux.cli.desk import SinkOption, TablesOption, YesOption, confirm, desk_of, say
+from afflux.cli.desk import SinkOption, TablesOption, YesOption, confirm, desk_of
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data, show_table
+from afflux.cli.terminal import say
 from afflux.errors import UsageError
 from afflux.operate import letters
 from afflux.operate.letters import Found, Wish

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from afflux import logs
 from afflux.cli.options import choose_sink
+from afflux.cli.terminal import say
 from afflux.errors import UsageError
 from afflux.operate.desk import Desk, open_desk
+from afflux.printable import printable
 from afflux.topology.load import load_resolved
 
 SinkOption = Annotated[str, typer.Option("--sink", help="Which sink of the topology; needed where it has several.")]
@@ -34,11 +34,6 @@ def desk_of(topology: Path, sink: str) -> Iterator[Desk]:
             say(f"note: {note}", "yellow")
 
 
-def say(text: str, style: str = "") -> None:
-    """Say something to the person, beside the data."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text, style=style))
-
-
 def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless it was answered on the command line.
 
@@ -50,4 +45,4 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(question, hint="give --yes where nobody can answer")
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(printable(question), abort=True, err=True)

@@ -2,9 +2,9 @@
 
 import typer
 
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import line, say
 from afflux.onboarding.doctor import examine
 from afflux.onboarding.findings import Finding, Severity
 from afflux.topology.load import load_resolved
@@ -26,9 +26,9 @@ def doctor(topology: TopologyOption = DEFAULT_TOPOLOGY, output: OutputOption = O
         show_data([_row(finding) for finding in found], output)
     else:
         for finding in found:
-            typer.echo(f"{finding.severity.value:<8} {finding.where}: {finding.what}")
+            line(f"{finding.severity.value:<8} {finding.where}: {finding.what}")
             if finding.fix:
-                typer.echo(f"         {finding.fix}")
+                line(f"         {finding.fix}")
         errors = sum(finding.severity is not Severity.WARNING for finding in found)
         say(f"{len(declared.shards)} shards: {errors} to mend, {len(found) - errors} warnings")
     if any(finding.severity is Severity.UNSEEN for finding in found):

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption, choose_sink
+from afflux.cli.terminal import script
 from afflux.control.verbs.choose import choose
 from afflux.onboarding.rights import sink_rights, source_rights
 from afflux.topology.load import load_resolved
@@ -33,7 +34,7 @@ def grants(
         named = choose(shard or ["*"], [each.name for each in declared.shards])
         for each in declared.shards:
             if each.name in named:
-                typer.echo(source_rights(declared, each, monitor=monitor).script())
+                script(source_rights(declared, each, monitor=monitor).script() + "\n")
     if not shard:
         chosen = (
             [choose_sink(declared, sink, of_any_engine=True)]
@@ -41,4 +42,4 @@ def grants(
             else [s for s in declared.sinks if isinstance(s, PostgresSink)]
         )
         for target in chosen:
-            typer.echo(sink_rights(declared, target).script())
+            script(sink_rights(declared, target).script() + "\n")

@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from afflux.cli.desk import say
+from afflux.cli.terminal import say, script
 from afflux.clients.connect import Connect
 from afflux.clients.postgres import Login, session
 from afflux.control import choose
@@ -66,7 +66,7 @@ def init(
     text = draft.text()
     loads(text, name=str(to))
     if str(to) == "-":
-        typer.echo(text, nl=False)
+        script(text)
     else:
         to.write_text(text)
         say(f"wrote {to}: {len(draft.shards)} shards, {len(draft.tables)} tables; next: afflux doctor")

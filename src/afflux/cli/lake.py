@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from afflux import logs
-from afflux.cli.desk import SinkOption, say
+from afflux.cli.desk import SinkOption
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption, choose_sink
 from afflux.cli.show import moment, show_data, show_table
+from afflux.cli.terminal import say, script
 from afflux.topology.load import load
 from afflux.topology.sinks import DeltaSink
 
@@ -95,7 +96,7 @@ def vacuum(
     for table, files in _desk(topology, sink).vacuum(names or (), dry_run=dry_run):
         say(f"{table}: {len(files)} file(s) {'would go' if dry_run else 'removed'}")
         for file in files:
-            typer.echo(f"{table} {file}")
+            script(f"{table} {file}\n")
 
 
 def _desk(topology: Path, sink: str) -> "LakeDesk":

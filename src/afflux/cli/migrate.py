@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from afflux import logs
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, TopologyOption, choose_sink
+from afflux.cli.terminal import say
 from afflux.operate.migrate import migrate as bring
 from afflux.topology.load import load
 

@@ -11,6 +11,7 @@ from afflux.cli.show import moment
 from afflux.monitor.findings import Finding, Level
 from afflux.monitor.overview import Foretold, Overview, ShardView, TargetView
 from afflux.monitor.units import duration, size
+from afflux.printable import printable
 
 _WIDE = 120
 """Characters of a line from which on there is room for more columns."""
@@ -42,7 +43,12 @@ class Screen:
     fill: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Lay it out."""
+        """Lay it out; a line break in a name or a sentence makes no line of its own."""
+        for each in self._lines(console, options):
+            each.plain = printable(each.plain)
+            yield each
+
+    def _lines(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         found = self.overview
         wide = options.max_width >= _WIDE
         ill = [line for part in found.parts for line in _said(part.findings, f"{part.part}: ")]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from afflux.cli.desk import SinkOption, desk_of, say
+from afflux.cli.desk import SinkOption, desk_of
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data, show_table
+from afflux.cli.terminal import say
 from afflux.operate import positions
 from afflux.operate.moments import parse_moment
 

@@ -5,10 +5,12 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from afflux.cli.terminal import Terminal
 
 QUIET = {"preparing", "waiting"}
 """Phases that pass too quickly to be worth a line."""
@@ -19,7 +21,7 @@ class StackProgress:
     """Shows what the parts of the stack are doing; its methods are what `Stack.up` and `down` report to."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Terminal(stderr=True)
         self._began = time.monotonic()
         self._phases: dict[str, tuple[str, float]] = {}
         self._bytes = (0, 0)
@@ -66,5 +68,5 @@ class StackProgress:
             lines.append(Text(f"fetched {here / 1e6:.0f} of {wanted / 1e6:.0f} MB"))
         table = Table.grid(padding=(0, 2))
         for part, (phase, since) in phases.items():
-            table.add_row(part, Text(phase, style=COLOURS.get(phase, "")), Text(f"{since:.1f} s", style="dim"))
+            table.add_row(Text(part), Text(phase, style=COLOURS.get(phase, "")), Text(f"{since:.1f} s", style="dim"))
         return Group(*lines, table)

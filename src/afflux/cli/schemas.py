@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from afflux.cli.desk import YesOption, confirm, say
+from afflux.cli.desk import YesOption, confirm
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import say, script
 from afflux.clients.servers import servers
 from afflux.contracts import check as contracts
 from afflux.contracts.check import Against, Verdict
@@ -103,7 +104,7 @@ def register(
         raise UsageError(f"{path} is there already", hint="--replace writes over it")
     text = contracts.draft(load_resolved(topology), table, against).text()
     if str(to) == "-":
-        typer.echo(text, nl=False)
+        script(text)
         return
     to.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from afflux.cli.options import Output
+from afflux.cli.terminal import Terminal, fit
 
 
 def show_data(data: Any, output: Output) -> None:
@@ -28,12 +28,12 @@ def moment(time: datetime | None) -> str:
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows for people: columns as in the first row, None as nothing. Never cut, so that it can be piped."""
-    console = Console(highlight=False)
+    console = Terminal()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0] if rows else ():
         table.add_column(name.replace("_", " ").upper(), no_wrap=True)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*(fit("" if value is None else str(value)) for value in row.values()))
     if not console.is_terminal:
         console.width = 1000
     console.print(table)

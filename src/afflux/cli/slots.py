@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import say
 from afflux.monitor.details import partition_data, slot_data
 from afflux.monitor.units import duration, in_words, size
 from afflux.monitor.watch import Readings, Watch
@@ -40,7 +40,8 @@ def slots(
         show_table([_slot_row(slot_data(reading)) for reading in shards])
         for reading in shards:
             if reading.problem:
-                say(f"{reading.shard}: {reading.problem}\n  hint: {reading.hint}")
+                say(f"{reading.shard}: {reading.problem}")
+                say(f"  hint: {reading.hint}")
     else:
         show_data([slot_data(reading) for reading in shards], output)
     raise typer.Exit(1 if any(reading.problem for reading in shards) else 0)
@@ -69,7 +70,8 @@ def topics(
     else:
         show_data(rows, output)
     if problem.problem:
-        say(f"{problem.problem}\n  hint: {problem.hint}")
+        say(f"{problem.problem}")
+        say(f"  hint: {problem.hint}")
     raise typer.Exit(1 if problem.problem else 0)
 
 

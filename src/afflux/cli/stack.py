@@ -10,6 +10,7 @@ from typer.models import OptionInfo
 from afflux.cli.options import Output, OutputOption
 from afflux.cli.progress import StackProgress
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import script
 
 if TYPE_CHECKING:
     from afflux.stack import Addresses, Stack
@@ -125,7 +126,7 @@ def logs(
 ) -> None:
     """Print the end of one part's log."""
     for line in _stack(state).log(part, lines, follow=follow):
-        typer.echo(line)
+        script(f"{line}\n")
 
 
 @app.command()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from afflux import logs
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.overview import Screen
 from afflux.cli.show import show_data
+from afflux.cli.terminal import Terminal
 from afflux.errors import AffluxError, UsageError
 from afflux.monitor.overview import Lookout, Overview
 from afflux.topology.model import Topology
@@ -53,7 +53,7 @@ def status(
         with _looking():
             found = lookout.look_well(declared)
     if output is Output.TABLE:
-        console = Console(highlight=False)
+        console = Terminal()
         if not console.is_terminal:
             console.width = _NEVER_CUT
         console.print(Screen(found, everything=everything or not console.is_terminal))
@@ -63,7 +63,7 @@ def status(
 
 
 def _watch(lookout: Lookout, follows: Watched, declared: Topology, every: float, *, everything: bool) -> None:
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    with Live(console=Terminal(), screen=True, auto_refresh=False) as live:
         while True:
             declared = follows.poll() or declared
             live.update(Screen(lookout.look(declared), everything=everything, fill=True), refresh=True)
@@ -73,7 +73,7 @@ def _watch(lookout: Lookout, follows: Watched, declared: Topology, every: float,
 @contextlib.contextmanager
 def _looking() -> Iterator[None]:
     """Say that it takes a moment, where somebody waits."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with console.status("looking …") if console.is_terminal else contextlib.nullcontext():
         yield
 

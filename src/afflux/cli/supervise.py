@@ -10,10 +10,10 @@ import structlog
 import typer
 
 from afflux import logs
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.schemas import FOLDER as CONTRACTS
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import say
 from afflux.contracts.differences import differences
 from afflux.control.healing.rows import Row
 from afflux.monitor.health import HealthServer

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from afflux.cli.desk import SinkOption, desk_of, say
+from afflux.cli.desk import SinkOption, desk_of
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data, show_table
+from afflux.cli.terminal import say
 from afflux.errors import UsageError
 from afflux.operate import resync as resyncs
 from afflux.operate import tables

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from afflux.cli.desk import SinkOption, desk_of, say
+from afflux.cli.desk import SinkOption, desk_of
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption, choose_sink
 from afflux.cli.show import show_data, show_table
+from afflux.cli.terminal import say
 from afflux.verify.whole import Verdict
 from afflux.verify.whole import verify as verdicts
 

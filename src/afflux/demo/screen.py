@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afflux.demo.watch import Figures
+from afflux.printable import printable
 
 _QUIET = {"preparing", "waiting", "running"}
 """Phases of a part in which nothing happens that people would want to know."""
@@ -77,6 +78,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Say what happens in the step under way."""
+        text = printable(text)
         with self._lock:
             changed = bool(self._steps) and self._steps[-1].note != text
             if changed:
@@ -87,10 +89,11 @@ class Screen:
     def say(self, *lines: str) -> None:
         """Print lines that stay."""
         for line in lines:
-            self._console.print(Text(line), soft_wrap=True)
+            self._console.print(Text(printable(line)), soft_wrap=True)
 
     def part(self, part: str, phase: str) -> None:
         """Show what a part of the stack, or a shard's connector, is doing."""
+        phase = printable(phase)
         if phase not in _QUIET:
             with self._lock:
                 self._phases[part] = phase

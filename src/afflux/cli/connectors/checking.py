@@ -6,9 +6,9 @@ from afflux import control
 from afflux.cli.connectors.documents import rows
 from afflux.cli.connectors.options import ShardsArgument, hint, meant
 from afflux.cli.connectors.screens import show
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import say
 from afflux.topology.load import load_resolved
 
 

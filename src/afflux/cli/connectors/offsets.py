@@ -7,9 +7,10 @@ from afflux.cli.connectors.documents import rows
 from afflux.cli.connectors.options import NamedShards, ShardsArgument, YesOption, hint, meant, progress
 from afflux.cli.connectors.screens import show as show_rows
 from afflux.cli.connectors.screens import size
-from afflux.cli.desk import confirm, say
+from afflux.cli.desk import confirm
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import moment, show_data
+from afflux.cli.terminal import say
 from afflux.topology.load import load_resolved
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where connectors stand in their shards' WAL.")

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from afflux import control
-from afflux.cli.desk import say
+from afflux.cli.terminal import Terminal, fit, say
 from afflux.errors import UsageError
 from afflux.topology.model import Topology
 
@@ -62,10 +61,10 @@ def leave(risks: Sequence[control.Risk] | None) -> frozenset[control.Risk]:
 
 def progress() -> control.Progress:
     """Give what prints a line for everything that happens."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
 
     def tell(shard: str, what: str) -> None:
-        console.print(Text.assemble((f"{shard or 'all'}  ", "bold"), what))
+        console.print(Text.assemble(fit(f"{shard or 'all'}  ", "bold"), fit(what)))
 
     return tell
 

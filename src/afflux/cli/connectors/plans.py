@@ -8,9 +8,9 @@ from afflux import control
 from afflux.cli.connectors.documents import plan_document, rows
 from afflux.cli.connectors.options import DIFFERENCE, AllowOption, ShardsArgument, hint, leave, meant, progress
 from afflux.cli.connectors.screens import show_plan, show_problems, show_statuses
-from afflux.cli.desk import say
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import say
 from afflux.control.done.apply import PARALLEL
 from afflux.control.done.converge import WAIT_SECONDS
 from afflux.topology.load import load_resolved

@@ -8,9 +8,10 @@ from afflux import control
 from afflux.cli.connectors.documents import rows
 from afflux.cli.connectors.options import YesOption, hint, progress
 from afflux.cli.connectors.screens import show
-from afflux.cli.desk import confirm, say
+from afflux.cli.desk import confirm
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import say
 from afflux.errors import UsageError
 from afflux.topology.load import load_resolved
 

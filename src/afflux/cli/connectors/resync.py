@@ -7,9 +7,10 @@ import typer
 from afflux.cli.connectors.documents import rows
 from afflux.cli.connectors.options import NamedShards, YesOption, hint, meant, progress
 from afflux.cli.connectors.screens import show
-from afflux.cli.desk import confirm, say
+from afflux.cli.desk import confirm
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import say
 from afflux.control.done.converge import WAIT_SECONDS
 from afflux.control.verbs.resync import resynchronise
 from afflux.topology.load import load_resolved

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from afflux import control
 from afflux.cli.connectors.options import hint
-from afflux.cli.desk import say
+from afflux.cli.terminal import Terminal, fit, say
 
 NAMED = 8
 """Shards that are named one by one."""
@@ -46,7 +45,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows on standard output: on a terminal folded to its width, elsewhere one line each."""
-    console = Console(highlight=False)
+    console = Terminal()
     if not console.is_terminal:
         console.width = 1000
     console.print(table(rows))
@@ -156,7 +155,7 @@ def status_rows(statuses: Sequence[control.ShardStatus], width: int) -> list[dic
 
 def show_statuses(statuses: Sequence[control.ShardStatus], told: Sequence[str] = ()) -> None:
     """Print statuses, and the hints of those that need attention, but for shards of which it was told already."""
-    console = Console()
+    console = Terminal()
     show(status_rows(statuses, console.width if console.is_terminal else 1000))
     for shards, _, way in grouped(Said(s.shard, "", s.hint) for s in statuses if not s.good and s.shard not in told):
         hint(f"{shards}: {way}" if way else "")
@@ -174,4 +173,4 @@ def size(number: int | None) -> str:
 
 def _cell(value: Any) -> Text:
     text = "" if value is None else str(value)
-    return Text(text, style=_STYLES.get(text, ""))
+    return fit(text, _STYLES.get(text, ""))

@@ -16,6 +16,7 @@ from afflux.cli.connectors.options import ShardsArgument, meant
 from afflux.cli.connectors.screens import show_statuses, status_rows, table
 from afflux.cli.options import DEFAULT_TOPOLOGY, Output, OutputOption, TopologyOption
 from afflux.cli.show import show_data
+from afflux.cli.terminal import Terminal, fit, line
 from afflux.topology.load import load_resolved
 
 _FRAME = 6
@@ -54,7 +55,7 @@ def watch(
     """
     loaded = load_resolved(topology)
     only = meant(loaded, shards)
-    console = Console(highlight=False)
+    console = Terminal()
     if not console.is_terminal:
         _watch_lines(lambda: control.status(loaded, only=only), every)
     with Live(console=console, screen=True, auto_refresh=False) as live:
@@ -69,7 +70,7 @@ def _watch_lines(look: Callable[[], Sequence[control.ShardStatus]], every: float
         for shard in look():
             now = f"{shard.verdict}: {shard.detail}" if shard.detail else str(shard.verdict)
             if told.get(shard.shard) != now:
-                typer.echo(f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shard.shard}  {now}")
+                line(f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {shard.shard}  {now}")
                 told[shard.shard] = now
         time.sleep(every)
 
@@ -86,5 +87,5 @@ def _screen(name: str, statuses: Sequence[control.ShardStatus], console: Console
         f"  {datetime.now().astimezone():%H:%M:%S}",
     )
     left = [Text(f"and {len(worst_first) - room} more", style="dim")] if len(worst_first) > room else []
-    hints = [Text(f"{s.shard}: {s.hint}", style="dim") for s in worst_first if s.hint and not s.good][:1]
+    hints = [fit(f"{s.shard}: {s.hint}", "dim") for s in worst_first if s.hint and not s.good][:1]
     return Group(head, Text(), table(status_rows(worst_first[:room], console.width)), *left, Text(), *hints)
