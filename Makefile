@@ -10,7 +10,7 @@ WORKERS ?= 3
 AGAIN ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chart chart-files bare-metal browser s3 mariadb readers bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
+.PHONY: help setup demo test chart chart-files bare-metal browser stores mariadb readers bench bench-delta chaos repair heal secure check fuzz sbom licences audit lint format lock images containers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,14 +66,19 @@ browser: $(STAMP) ## the page of afflux supervise in a real Chromium (needs one:
 	@echo "==> page"
 	@$(BIN)/pytest -q -o python_files='check_*.py' tests/browser
 
-s3: $(STAMP) ## a lake in an object store: the promises of sinks and lakes on a real S3 server (needs Go, which builds it)
-	@PYTHONPATH=tests $(BIN)/python -m s3.server
-	@echo "==> lake in S3"
-	@$(BIN)/pytest -q -o python_files='check_*.py' tests/s3
+stores: $(STAMP) ## a lake in object stores: the promises of sinks and lakes, and faults, on S3 and Azure servers (needs Go and npm)
+	@PYTHONPATH=tests $(BIN)/python -m stores.s3
+	@PYTHONPATH=tests $(BIN)/python -m stores.azure
+	@echo "==> lakes in object stores"
+	@$(BIN)/pytest -q -o python_files='check_*.py' tests/stores $(if $(ONLY),-k "$(ONLY)")
 
 readers: $(STAMP) ## Spark and DuckDB read a lake's tables, and Spark writes beside the sink (needs Java 17 or 21; fetches 550 MB once)
 	@echo "==> readers of lakes"
 	@$(BIN)/pytest -q -o python_files='check_*.py' tests/readers
+
+bench: setup ## events a second into PostgreSQL, beside Debezium's JDBC sink on the same topic (a quarter of an hour)
+	@$(BIN)/afflux stack up --shards 1 --jdbc-sink --state .afflux/bench
+	@trap '$(BIN)/afflux stack down --purge --state .afflux/bench' EXIT; $(BIN)/python bench/jdbc.py --state .afflux/bench
 
 bench-delta: setup ## events a second into a lake, beside Spark's streaming MERGE (needs Java 17 or 21; half an hour)
 	@$(BIN)/afflux stack up --shards 1 --state .afflux/bench

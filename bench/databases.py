@@ -131,7 +131,7 @@ def check(address: str, table: TableName, work: Work) -> None:
     wanted = {(row[0], row[1]) for part in [work.first, *work.updates] for row in part.select("id", "note").rows()}
     if address.startswith("postgresql"):
         with psycopg.connect(address) as connection:
-            found = set(connection.execute(f"SELECT id, note FROM {table}").fetchall())  # noqa: S608 - its own name
+            found = set(connection.execute(f"SELECT id, note FROM {table}").fetchall())
     else:
         with opened(address, table) as held:
             found = {row for block in held.blocks() for row in block.select("id", "note").rows()} if held else set()

@@ -17,17 +17,15 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import psutil
 from confluent_kafka.admin import AdminClient
 from delta_topic import SHARD, TABLE, TYPES, Work, make_table, make_topic
+from sink_process import take
 from spark import Spark
 
 from afflux.sinks.delta.tables import place
@@ -66,37 +64,7 @@ def afflux(addresses: Addresses, work: Work, lake: Path, batch: int, number: int
             batch=batch,
         )
     )
-    log = lake.with_suffix(".log")
-    command = [sys.executable, "-m", "afflux", "run", "-t", str(topology), "--until-caught-up"]
-    most, ready = 0, 0.0
-    with log.open("wb") as out:
-        process = psutil.Popen(command, stdout=out, stderr=out, env={**os.environ, "BENCH_NONE": "x"})
-        while process.poll() is None:
-            most = max(most, _resident(process))
-            ready = ready or (_cpu(process) if b"partitions assigned" in log.read_bytes() else 0.0)
-            cpu = _cpu(process)
-            time.sleep(0.05)
-    said = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    times = {line["event"]: datetime.fromisoformat(line["timestamp"]) for line in said}
-    if process.returncode or said[-1].get("events") != work.events:
-        raise SystemExit(f"afflux has not taken all of it:\n{log.read_text()[-3000:]}")
-    seconds = (times["stopped"] - times["partitions assigned"]).total_seconds()
-    return {"seconds": seconds, "cpu": cpu - ready, "rss": float(most)}
-
-
-def _cpu(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+    return vars(take(topology, lake.with_suffix(".log"), work.events))
 
 
 def rows_of(table: Path) -> pl.DataFrame:

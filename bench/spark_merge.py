@@ -52,7 +52,7 @@ def one_pass(spark: SparkSession, asked: dict, table: str, checkpoint: str) -> d
         changes(batch, asked["schema"]).createOrReplaceTempView("s")
         values = ", ".join(f"{name} = {value}" for name, value in SET.items())
         statement = (
-            f"MERGE INTO delta.`{table}` t USING s ON t.id = s.id WHEN MATCHED AND s.op = 'd' THEN DELETE "  # noqa: S608 - all ours
+            f"MERGE INTO delta.`{table}` t USING s ON t.id = s.id WHEN MATCHED AND s.op = 'd' THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {values} "
             f"WHEN NOT MATCHED AND s.op <> 'd' THEN INSERT ({', '.join(SET)}) VALUES ({', '.join(SET.values())})"
         )
