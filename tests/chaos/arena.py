@@ -18,7 +18,7 @@ from chaos.load import TABLES, Features, Load, make_tables
 from chaos.proxy import Proxy
 from chaos.waiting import wait_for
 from chaos.worker import Worker
-from s3.server import S3
+from stores.served import Served
 
 TOPOLOGY = """\
 name: {name}
@@ -62,7 +62,7 @@ class Arena:
     """
 
     def __init__(
-        self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str, lake: Path | S3 | None = None
+        self, stack: Stack, folder: Path, name: str, *, partitions: int, seed: str, lake: Path | Served | None = None
     ) -> None:
         self.stack, self.name, self.partitions = stack, name, partitions
         self.addresses = stack.addresses()
@@ -83,6 +83,8 @@ class Arena:
             Worker(f"{name}-worker{n}", self._write_topology(n), folder / f"{name}-worker{n}.log")
             for n in range(_WORKERS)
         ]
+        for worker in self.workers:
+            worker.environment = self.ground.environment(self.proxy(worker).port)
         self.shards = {n: shard.admin_url for n, shard in enumerate(self.addresses.shards[:SHARDS])}
         features = Features(large_keys=True, truncates=True)
         self.load = Load(self.shards, name, seed, features)
@@ -221,11 +223,11 @@ class Arena:
         """Give the ends of all workers' logs, for messages."""
         return "\n".join(worker.tail() for worker in self.workers if worker.log.exists())
 
-    def _ground(self, topology: Path, lake: Path | S3 | None) -> Ground:
+    def _ground(self, topology: Path, lake: Path | Served | None) -> Ground:
         match lake:
             case None:
                 return Warehouse(self.addresses, self.name, topology)
-            case S3():
+            case Served():
                 return Bucket(self.addresses, self.name, topology, lake)
         return Lake(self.addresses, self.name, topology, Store(str(lake)))
 

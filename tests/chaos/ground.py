@@ -24,7 +24,7 @@ from afflux.topology.load import load
 from afflux.topology.names import consumer_group
 from afflux.verify.compare import Sides
 from afflux.verify.lake import Lake as LakeSides
-from s3.server import BUCKET, S3
+from stores.served import Served
 
 
 class Ground(ABC):
@@ -51,6 +51,10 @@ class Ground(ABC):
         Args:
             port: of the proxy that a worker reaches the warehouse by.
         """
+
+    def environment(self, port: int) -> dict[str, str]:  # noqa: ARG002 - for those who have any
+        """Give what a worker has in its environment; `port` is as in `sink`."""
+        return {}
 
     @abstractmethod
     @contextmanager
@@ -155,15 +159,18 @@ class Lake(Ground):
 class Bucket(Lake):
     """Delta tables in an object store."""
 
-    def __init__(self, addresses: Addresses, name: str, topology: Path, server: S3) -> None:
-        os.environ["CHAOS_S3_KEY"] = server.secret_key  # for the workers
+    def __init__(self, addresses: Addresses, name: str, topology: Path, server: Served) -> None:
+        os.environ["CHAOS_STORE_SECRET"] = server.secret  # for the workers
         self._server = server
-        super().__init__(addresses, name, topology, Store(f"s3://{BUCKET}/{name}", server.options()))
+        super().__init__(addresses, name, topology, Store(f"{server.path}/{name}", server.options()))
 
     @property
     def port(self) -> int:
-        return int(self._server.url.rpartition(":")[2])
+        return self._server.port
 
     def sink(self, port: int) -> dict[str, Any]:
-        reached = {"aws_endpoint_url": f"http://127.0.0.1:{port}", "aws_secret_access_key": "${env:CHAOS_S3_KEY}"}
-        return super().sink(port) | {"storage_options": self._server.options() | reached}
+        options = self._server.options(port) | {self._server.secret_option: "${env:CHAOS_STORE_SECRET}"}
+        return super().sink(port) | {"storage_options": options}
+
+    def environment(self, port: int) -> dict[str, str]:
+        return self._server.environment(port)

@@ -1,6 +1,6 @@
 """The scripted faults of a lake's workers, on the real stack, under load: one worker, and two with 4 partitions a topic.
 
-Run it by `make chaos`; what befalls an object store is in `make s3`.
+Run it by `make chaos`; what befalls an object store is in `make stores`.
 """
 
 import os

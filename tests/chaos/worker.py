@@ -31,6 +31,8 @@ class Worker:
         """What Python runs."""
         self.verb: tuple[str, ...] = ("run",)
         """What of it."""
+        self.environment: dict[str, str] = {}
+        """What it has in its environment besides this process's."""
         self._sink = ["--sink", sink] if sink else []
         self._process: subprocess.Popen[bytes] | None = None
         self._since = self._born = 0
@@ -40,7 +42,7 @@ class Worker:
         assert not self.alive, f"{self.name} runs already"
         self.mark()
         self._born = self._since
-        environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+        environment = {key: value for key, value in os.environ.items() if key != VARIABLE} | self.environment
         command = [sys.executable, *self.program, *self.verb, "-t", str(self.topology), *self._sink]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from afflux.errors import SinkError, TableError
 from afflux.sinks.base import Partition
 from afflux.sinks.delta.ledger import Ledger
-from afflux.sinks.delta.store import Store, first_line, is_transient
+from afflux.sinks.delta.store import Store, is_transient, told
 from afflux.sinks.delta.target import Target
 from afflux.sinks.reference import effects
 from afflux.sinks.reference.codec import Record
@@ -197,12 +197,12 @@ class Pledges:
                 effect = Effect(step.names, step.key, effects.read(data), step.sweeps, step.within)
                 return target.write(effect, self._ledger.lane, number)
             except CommitFailedError as error:
-                log.info("somebody else has written", table=step.place, attempt=attempt, reason=first_line(error))
+                log.info("somebody else has written", table=step.place, attempt=attempt, reason=told(error))
             except DeltaError as error:
                 if is_transient(error):
                     raise
                 raise TableError(
-                    f"table {target.name} can't be written: {first_line(error)}",
+                    f"table {target.name} can't be written: {told(error)}",
                     table=target.name,
                     hint="somebody has changed the table itself: undo that, then `afflux tables resume`",
                 ) from error

@@ -18,7 +18,7 @@ from afflux.topology.secrets import resolve
 from afflux.topology.sinks import DeltaSink as Config
 
 _WAITING_HELPS_NOT = re.compile(
-    r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket"
+    r"permission denied|access ?denied|forbidden|\b40[13]\b|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket|ContainerNotFound"
     r"|could not create local directory|unauthorized|privileges|credential|unknown scheme|not a directory|read-only file system"
     r"|invalid data found|schema error|unsupported table features|constraint",
     re.IGNORECASE,
@@ -183,16 +183,27 @@ def errors(sink: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, pl.exceptions.PolarsError, pa.ArrowException) as error:
-        reason = first_line(error)
+        reason = told(error)
         raise SinkError(f"sink {sink!r} could not {doing}: {reason}", transient=is_transient(error)) from error
 
 
 def is_transient(error: Exception) -> bool:
     """Tell whether trying again later may help."""
-    return isinstance(error, (OSError, DeltaError)) and not _WAITING_HELPS_NOT.search(first_line(error))
+    return isinstance(error, (OSError, DeltaError)) and not _WAITING_HELPS_NOT.search(told(error))
 
 
-def first_line(error: Exception) -> str:
-    """Give an error's first line, without what addresses carry behind a question mark (signatures)."""
-    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return re.sub(r"\?[^\s\"')]*", "", text)[:500]
+def told(error: Exception) -> str:
+    """Give an error in one line: its first one, and what an object store's answer is the cause of it.
+
+    Without what addresses carry behind a question mark (signatures), and without the rest of the answer.
+    """
+    lines = [_COLOUR.sub("", line).strip() for line in str(error).strip().splitlines()]
+    parts = lines[:1] + [line.removeprefix(_CAUSE).strip() for line in lines[1:] if line.startswith(_CAUSE)]
+    parts = [part for part in parts if not part.startswith("<")]
+    parts += [found[1] for name in ("Code", "Message") if (found := re.search(f"<{name}>([^<\n]+)", str(error)))]
+    return re.sub(r"\?[^\s\"')]*", "", ": ".join(parts) or type(error).__name__)[:700]
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CAUSE = "↳"
+"""How delta-rs begins the lines that say what an error came from (observed on 1.6.6)."""

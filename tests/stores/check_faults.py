@@ -10,7 +10,7 @@ from chaos.arena import Arena
 from chaos.catalogue import LAKE, STORE
 from chaos.play import play
 from chaos.seed import SEED
-from s3.server import S3
+from stores.served import Served
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -19,8 +19,10 @@ FAULTS = STORE | {name: LAKE[name] for name in DEATHS}
 
 
 @pytest.fixture(scope="module")
-def arena(stack: Stack, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    made = Arena(stack, tmp_path_factory.mktemp("s3faults"), f"s3faults{os.getpid()}", partitions=1, seed=SEED, lake=s3)
+def arena(stack: Stack, served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    folder = tmp_path_factory.mktemp("faults")
+    name = f"storefaults{served.port}x{os.getpid()}"
+    made = Arena(stack, folder, name, partitions=1, seed=SEED, lake=served)
     try:
         made.open()
         yield made

@@ -1,12 +1,20 @@
-"""The promises of every sink, and those of lakes, in a real object store."""
+"""The promises of every sink, and those of lakes, in real object stores."""
 
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pyarrow as pa
 import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from afflux.errors import SinkError
 from afflux.operate.lake import LakeDesk
 from afflux.sinks.delta.sink import DeltaSink
 from afflux.sinks.delta.store import Store
 from afflux.topology.model import Topology
+from afflux.topology.sinks import DeltaSink as Config
 from contract.test_lake_alone import (
     test_a_batch_over_two_tables_whose_worker_dies_between_their_commits_is_completed_once as test_dying,
 )
@@ -32,9 +40,9 @@ from contract.test_sinks import test_a_replaced_worker_can_not_write as test_fen
 from contract.test_sinks import test_a_replayed_batch_changes_nothing as test_replay
 from contract.test_sinks import test_a_truncate_takes_its_shards_older_rows_and_no_others as test_truncate
 from contract.test_sinks import test_an_unchanged_value_is_left_as_it_was as test_unchanged
-from s3.conftest import S3Target
-from s3.server import S3
-from targets import ZERO, DeltaTarget, batch, changes, content
+from stores.conftest import BucketTarget
+from stores.served import BUCKET, Served
+from targets import ZERO, batch, changes, content
 
 TRIED = (
     *(test_dying, test_replaced, test_odd_names, test_contested, test_state, test_side_by_side, test_letters),
@@ -42,8 +50,7 @@ TRIED = (
 )
 
 
-def test_its_files_are_put_in_order_by_command(s3: S3) -> None:
-    lake = S3Target(s3)
+def test_its_files_are_put_in_order_by_command(lake: BucketTarget) -> None:
     sink = lake.sink()
     sink.claim([ZERO])
     for n in range(6):
@@ -69,25 +76,52 @@ def test_its_files_are_put_in_order_by_command(s3: S3) -> None:
     assert content(lake, "id") == [(n,) for n in range(6)]
 
 
-def test_a_wrong_secret_is_said_without_it_and_not_waited_for(s3: S3) -> None:
-    lake: DeltaTarget = S3Target(s3)
-    options = s3.options() | {"aws_secret_access_key": "hunter2hunter2"}
-    sink = DeltaSink(config=lake.config, store=Store(lake.store.path, options), topology="x", group="g")
+def opening(path: str, options: dict[str, str]) -> SinkError:
+    """Open a sink, and give what it says."""
+    config = Config(name="lake", type="delta", path=path)
     with pytest.raises(SinkError, match="could not open") as refused:
-        sink.open()
-    assert not refused.value.transient
-    assert "hunter2" not in f"{refused.value} {refused.value.hint}"
+        DeltaSink(config=config, store=Store(path, options | {"max_retries": "1"}), topology="x", group="g").open()
+    return refused.value
 
 
-def test_a_server_that_does_not_answer_is_waited_for(s3: S3) -> None:
-    lake: DeltaTarget = S3Target(s3)
-    away = {"aws_endpoint_url": "http://127.0.0.1:1"}
-    sink = DeltaSink(
-        config=lake.config,
-        store=Store(lake.store.path, s3.options() | away | {"max_retries": "1"}),
-        topology="x",
-        group="g",
-    )
-    with pytest.raises(SinkError) as refused:
-        sink.open()
-    assert refused.value.transient
+def test_a_wrong_secret_is_said_without_it_and_not_waited_for(served: Served) -> None:
+    wrong = base64.b64encode(b"hunter2" * 9).decode()
+    refused = opening(f"{served.path}/x", served.options() | {served.secret_option: wrong})
+    assert not refused.transient
+    assert wrong[:20] not in f"{refused} {refused.hint}"
+
+
+def test_a_bucket_that_is_not_there_is_said_and_not_waited_for(served: Served) -> None:
+    assert not opening(served.path.replace(BUCKET, "nobodys"), served.options()).transient
+
+
+def test_a_server_that_does_not_answer_is_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in served.environment(1).items():
+        monkeypatch.setenv(name, value)
+    assert opening(f"{served.path}/x", served.options(1)).transient
+
+
+def test_of_several_who_commit_at_once_one_wins_and_no_other_writes(lake: BucketTarget) -> None:
+    uri, options = lake.store.uri("race"), lake.store.options
+    DeltaTable.create(uri, pa.schema([pa.field("id", pa.int64())]), storage_options=options)
+    start, once = Barrier(4), CommitProperties(max_commit_retries=0)
+    won: list[int] = []
+
+    def commit(number: int) -> bool:
+        table = DeltaTable(uri, storage_options=options)
+        start.wait(60)
+        try:
+            write_deltalake(table, pa.table({"id": [number]}), mode="append", commit_properties=once)
+        except CommitFailedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        for n in range(10):
+            numbers = range(4 * n, 4 * n + 4)
+            winners = [number for number, has_won in zip(numbers, pool.map(commit, numbers), strict=True) if has_won]
+            assert len(winners) == 1
+            won += winners
+    table = DeltaTable(uri, storage_options=options)
+    assert table.version() == len(won)
+    assert sorted(lake.store.scan(table).collect()["id"].to_list()) == won

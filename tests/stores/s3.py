@@ -3,41 +3,38 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 from afflux.stack.cache import cache_folder
 from afflux.stack.filelock import locked
 from afflux.stack.ports import HOST, find_free
 from chaos.waiting import wait_for
+from stores.served import BUCKET, Served, answers
 
 VERSION = "1.8.0"
-BUCKET = "lake"
 
 
-@dataclass(frozen=True)
-class S3:
-    """Where a server is, and how to log in to it."""
+class S3(Served):
+    """Amazon's."""
 
-    url: str
-    access_key: str
-    secret_key: str
-    folder: Path
-    """What it keeps."""
+    path = f"s3://{BUCKET}"
+    secret_option = "aws_secret_access_key"
 
-    def options(self) -> dict[str, str]:
-        """Give delta-rs's options."""
+    def __init__(self, port: int) -> None:
+        self.port, self.secret = port, secrets.token_urlsafe(24)
+
+    def options(self, port: int | None = None) -> dict[str, str]:
+        """See `Served.options`."""
         return {
-            "aws_endpoint_url": self.url,
+            "aws_endpoint_url": f"http://{HOST}:{port or self.port}",
             "aws_region": "us-east-1",
             "aws_allow_http": "true",
-            "aws_access_key_id": self.access_key,
-            "aws_secret_access_key": self.secret_key,
+            "aws_access_key_id": "afflux",
+            self.secret_option: self.secret,
         }
 
 
@@ -60,24 +57,17 @@ def program() -> Path:
 def running(folder: Path) -> Iterator[S3]:
     """Run a server with an empty bucket."""
     (folder / "data" / BUCKET).mkdir(parents=True)
-    port = find_free(f"{folder} s3", ())
-    server = S3(f"http://{HOST}:{port}", "afflux", secrets.token_urlsafe(24), folder / "data")
-    login = {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}
-    command = [str(program()), "--quiet", "--port", f"{HOST}:{port}", "posix", str(server.folder)]
+    server = S3(find_free(f"{folder} s3", ()))
+    login = {"ROOT_ACCESS_KEY": "afflux", "ROOT_SECRET_KEY": server.secret}
+    command = [str(program()), "--quiet", "--port", f"{HOST}:{server.port}", "posix", str(folder / "data")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **login}, stdout=log, stderr=log)
     try:
-        wait_for(lambda: _answers(port), 30, (folder / "log").read_text)
+        wait_for(lambda: answers(server.port), 30, (folder / "log").read_text)
         yield server
     finally:
         process.terminate()
         process.wait()
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False
 
 
 if __name__ == "__main__":
