@@ -70,6 +70,7 @@ INSERT = f"insert into {{schema}}.t select n, {ROW} from generate_series({{first
 UPDATE = "update {schema}.t set customer = customer + 1, amount = amount + 1, note = 'changed' where id between {first} and {last}"
 DELETE = "delete from {schema}.t where id between {first} and {last} and id % 20 = 0"
 CONTENT = "select count(*), md5(string_agg(md5(t::text), '' order by id)) from (select id, customer, name, note, amount, paid, ratio, born, made, token, details from {schema}.t) t"
+OTHERS = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
 STEP = 1000
 LAST = 1_000_000_000
 """Rows from here on are written last, enough of them that each partition has some."""
@@ -204,6 +205,11 @@ class Bench:
         return cost, self._warehouse_cpu() - before
 
     def _warehouse_cpu(self) -> float:
+        with psycopg.connect(self.to.warehouse_url, autocommit=True) as warehouse:
+            for _ in range(50):  # a backend that ends just now is counted nowhere; one of somebody else may stay
+                if warehouse.execute(OTHERS).fetchall() == [(0,)]:
+                    break
+                time.sleep(0.1)
         times = self.warehouse.cpu_times()
         gone = times.children_user + times.children_system
         return busy(self.warehouse) + gone + sum(map(busy, self.warehouse.children(recursive=True)))
@@ -260,8 +266,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path(".afflux"), help="the stack's state folder")
     parser.add_argument("--rows", type=int, default=200_000, help="of the table at first")
     parser.add_argument("--partitions", type=int, default=1, help="of the topic")
-    parser.add_argument("--runs", type=int, default=3, help="of each kind; one more of each warms up")
+    parser.add_argument("--runs", type=int, default=3, help="of each kind")
+    parser.add_argument("--warm", type=int, default=1, help="turns before those, which are not counted")
     asked = parser.parse_args()
+    turns = asked.warm + asked.runs
     stack = Stack(asked.state)
     parts = {part.part: psutil.Process(part.pid) for part in stack.status() if part.pid}
     with tempfile.TemporaryDirectory() as folder:
@@ -282,13 +290,13 @@ def main() -> None:
         costs: dict[str, list[tuple[Cost, float]]] = {kind: [] for kind in kinds}
         try:
             with bench.topic() as events:
-                for number in range(asked.runs + 1):
+                for number in range(turns):
                     for kind, run in kinds.items():
                         cost = bench.measured(partial(run, number))
                         print(f"{number} {kind:7} {cost}", file=sys.stderr)
-                        if number:
+                        if number >= asked.warm:
                             costs[kind].append(cost)
-                equal = len(bench.contents(asked.runs + 1)) == 1
+                equal = len(bench.contents(turns)) == 1
         finally:
             bench.sweep()
     found: dict[str, Any] = {"events": events, "partitions": asked.partitions, "equal": equal}

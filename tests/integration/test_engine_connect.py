@@ -1,6 +1,10 @@
 """A sink inside Kafka Connect: rows of two shards, by Debezium's JDBC sink, planned and looked after like the rest."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from estate import PATIENCE, Estate, estate
 
 pytestmark = pytest.mark.stack
 
+BENCH = Path(__file__).parents[2] / "bench"
 ITEMS = "SELECT id, note, amount, large FROM $.items"
 
 
@@ -99,3 +104,23 @@ def test_a_sink_that_was_deleted_by_hand_is_drift_and_goes_on_where_it_stood(hom
 def test_what_afflux_does_not_keep_there_is_said(home: Estate) -> None:
     with pytest.raises(Exception, match="engine: connect"):
         home.operate("positions", "show", code=None)
+
+
+def test_the_benchmark_beside_it_ends_with_equal_tables(own: Addresses) -> None:
+    command = [
+        sys.executable,
+        str(BENCH / "jdbc.py"),
+        "--state",
+        str(own.topology.parent),
+        "--rows",
+        "1000",
+        "--runs",
+        "1",
+        "--warm",
+        "0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["equal"] is True
+    assert found["events"] == 1000 + 1000 + 0 + 64
