@@ -47,9 +47,9 @@ class HealthServer:
             Route("/metrics", _metrics),
             *pages,
         ]
-        config = uvicorn.Config(
-            Starlette(routes=routes), host=host, port=port, log_config=None, access_log=False, lifespan="off"
-        )
+        app = Starlette(routes=routes)
+        app.router.redirect_slashes = False  # which would lead to whatever host a request names
+        config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
         try:
             self._socket = config.bind_socket()
         except SystemExit:
@@ -95,7 +95,10 @@ def exposition(accept: str) -> tuple[bytes, str]:
     Returns:
         The page and its content type.
     """
-    encode, kind = choose_encoder(accept)
+    try:
+        encode, kind = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is none
+        encode, kind = choose_encoder("")
     page: bytes = encode(REGISTRY)
     return page, kind
 

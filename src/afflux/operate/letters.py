@@ -1,9 +1,10 @@
 """Dead letters for people: found, read, tried again, given up."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from afflux.errors import UsageError
 from afflux.operate.desk import Desk
@@ -206,11 +207,16 @@ def parse_id(text: str) -> LetterId:
     Raises:
         UsageError: it is none.
     """
-    topic, _, rest = text.partition(":")
-    number, _, offset = rest.partition(":")
-    if not topic or not number.isdecimal() or not offset.isdecimal():
-        raise UsageError(f"{text!r} is no dead letter's id", hint="it is topic:partition:offset, as `list` shows it")
-    return LetterId(Partition(topic, int(number)), int(offset))
+    found = _ID.fullmatch(text)
+    if found is None:
+        shown = text if len(text) <= _LONGEST_ID else f"{text[:_LONGEST_ID]}…"
+        raise UsageError(f"{shown!r} is no dead letter's id", hint="it is topic:partition:offset, as `list` shows it")
+    return LetterId(Partition(found[1], int(found[2])), int(found[3]))
+
+
+_ID: Final = re.compile(r"([A-Za-z0-9._-]{1,249}):([0-9]{1,9}):([0-9]{1,18})")
+"""What Kafka lets a topic be called, and numbers that every database takes."""
+_LONGEST_ID: Final = 300
 
 
 def _heads(desk: Desk, wish: Wish, reader: Reader) -> list[LetterHead]:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from afflux.contracts import differences as compared
 from afflux.errors import TopologyError, UsageError
 from afflux.monitor.page.acts import Wish
+from afflux.operate.letters import parse_id
 from afflux.operate.page import LISTED, Hands
 from declared import topology
 
@@ -61,3 +64,21 @@ def test_contracts_that_are_not_there_are_no_error(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("table: a.b")
     places = [tmp_path / "none", tmp_path / "empty", tmp_path / "one.yaml"]
     assert [compared._holds_any(place) for place in places] == [False, False, True]
+
+
+@given(
+    st.text(max_size=60)
+    | st.builds("{}:{}:{}".format, st.text(max_size=9), st.text("0123456789-\u0663", max_size=30), st.integers())
+)
+@example("t\0:0:1")
+@example("t:0:" + "9" * 5000)
+@example("t:\u0663:1")
+@example("' or 1=1 --:0:1")
+def test_what_is_no_letter_s_id_reaches_no_database(number: str) -> None:
+    try:
+        found = parse_id(number)
+    except UsageError:
+        return
+    assert f"{found.partition.topic}:{found.partition.number}:{found.offset}".isascii()
+    assert "\0" not in found.partition.topic
+    assert max(found.partition.number, found.offset) < 2**63

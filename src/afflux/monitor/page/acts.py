@@ -225,6 +225,7 @@ async def _asked(request: Request) -> dict[str, Any]:
             raise Refused(413, "it is too long")
     try:
         asked = json.loads(body)
+        json.dumps(asked, ensure_ascii=False).encode()  # halves of surrogates are no text: nobody could write them down
     except (ValueError, RecursionError):
         asked = None
     if not isinstance(asked, dict):

@@ -111,7 +111,10 @@ def foreign(headers: Mapping[str, str], *, changes: bool) -> str:
     origin = headers.get("origin")
     if origin is None:
         return "it does not say where it comes from" if changes else ""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return "it comes from nowhere"
     if parts.scheme not in {"http", "https"} or parts.netloc.lower() != headers.get("host", "").lower():
         return "it comes from another site"
     return ""
@@ -123,4 +126,4 @@ def is_session_of(session: Session, csrf: str) -> bool:
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
