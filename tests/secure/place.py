@@ -5,23 +5,46 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import yaml
+from confluent_kafka.admin import AclBindingFilter, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
 from afflux.cli import app
 from afflux.control import apply_topology
 from afflux.demo.grants import grant_sink, grant_source
 from afflux.errors import AffluxError
 from afflux.stack import Stack
+from afflux.stack.parts.kafka import Kafka
+from afflux.stack.secure.users import SINK, bindings
 from afflux.topology.load import load_resolved
 from chaos.waiting import wait_for
 
 PATIENCE = 180.0
 """Seconds for what takes a few when the machine is busy."""
+
+
+@contextlib.contextmanager
+def secured(folder: Path, kept: str | None = None) -> Iterator["Place"]:
+    """Start a secured stack of one shard, with its table in the target; both are gone afterwards, but for a kept one.
+
+    Args:
+        folder: for the stack and topologies.
+        kept: the state folder of a stack that stays.
+    """
+    stack = Stack(Path(kept) if kept else folder / "stack")
+    try:
+        stack.up(1, secure=True)
+        made = Place(stack, folder)
+        made.begin()
+        yield made
+    finally:
+        if not kept:
+            stack.down(purge=True)
 
 
 class Place:
@@ -61,6 +84,38 @@ class Place:
             return self.operate("verify", codes={0, 3}) == 0
 
         wait_for(equal, PATIENCE, "the target equal to the source", every=0.5)
+
+    @contextlib.contextmanager
+    def without_acl(self) -> Iterator[None]:
+        """Take the sink's right to read the shards' topics away for a while."""
+        kafka = self.stack.part("kafka")
+        assert isinstance(kafka, Kafka)
+        admin, user = kafka.admin(), f"User:{SINK}"
+        pattern, right = ResourcePatternType.PREFIXED, (AclOperation.READ, AclPermissionType.ALLOW)
+        theirs = AclBindingFilter(ResourceType.TOPIC, "shard", pattern, user, None, *right)
+        for gone in admin.delete_acls([theirs], request_timeout=30).values():
+            assert gone.result()
+        try:
+            yield
+        finally:
+            for made in admin.create_acls(list(bindings(SINK)), request_timeout=30).values():
+                made.result()
+
+    def sink_says(self, word: str) -> str:
+        """Run the sink until it says a word, or for as long as one is patient; return what it has said."""
+        command = [sys.executable, "-m", "afflux", "run", "--until-caught-up", "-t", str(self.topology)]
+        said = ""
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sink:
+            assert sink.stdout is not None
+            timer = threading.Timer(PATIENCE, sink.kill)
+            timer.start()
+            for line in sink.stdout:
+                said += line
+                if word in line:
+                    break
+            timer.cancel()
+            sink.kill()
+        return said
 
     def differing(self, change: Callable[[Any], None]) -> Path:
         """Write the topology with a change in it."""

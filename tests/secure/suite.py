@@ -15,18 +15,15 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError
-from confluent_kafka.admin import AclBindingFilter, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
 from afflux.clients.topics import Topics
 from afflux.errors import AffluxError
 from afflux.stack import Stack
-from afflux.stack.parts.kafka import Kafka
 from afflux.stack.secure.certificates import Authority
-from afflux.stack.secure.users import SINK, bindings
 from afflux.topology.load import load_resolved
 from afflux.topology.secrets import resolve
 from chaos.waiting import wait_for
-from secure.place import PATIENCE, Place
+from secure.place import Place, secured
 
 pytestmark = pytest.mark.timeout(1800)
 Change = Callable[[Any], None]
@@ -34,16 +31,8 @@ Change = Callable[[Any], None]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    kept = os.environ.get("AFFLUX_SECURE_STATE")
-    stack = Stack(Path(kept) if kept else tmp_path_factory.mktemp("stack"))
-    try:
-        stack.up(1, secure=True)
-        made = Place(stack, tmp_path_factory.mktemp("topologies"))
-        made.begin()
+    with secured(tmp_path_factory.mktemp("secure"), os.environ.get("AFFLUX_SECURE_STATE")) as made:
         yield made
-    finally:
-        if not kept:
-            stack.down(purge=True)
 
 
 def _set(*path: Any, value: str) -> Change:
@@ -136,38 +125,10 @@ def test_an_expired_certificate_is_said_and_nothing_is_lost(place: Place) -> Non
 
 
 def test_a_sink_without_its_acl_says_so_and_loses_nothing(place: Place) -> None:
-    kafka = place.stack.part("kafka")
-    assert isinstance(kafka, Kafka)
-    admin = kafka.admin()
-    everything = AclBindingFilter(
-        ResourceType.TOPIC,
-        "shard",
-        ResourcePatternType.PREFIXED,
-        f"User:{SINK}",
-        None,
-        AclOperation.READ,
-        AclPermissionType.ALLOW,
-    )
-    for gone in admin.delete_acls([everything], request_timeout=30).values():
-        assert gone.result()
-    try:
+    with place.without_acl():
         place.source("insert into people (name) values ('while it was not allowed')")
-        command = [sys.executable, "-m", "afflux", "run", "--until-caught-up", "-t", str(place.topology)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sink:
-            said = ""
-            assert sink.stdout is not None
-            timer = threading.Timer(PATIENCE, sink.kill)
-            timer.start()
-            for line in sink.stdout:
-                said += line
-                if "uthoriz" in line:
-                    break
-            timer.cancel()
-            sink.kill()
+        said = place.sink_says("uthoriz")
         assert "uthoriz" in said, said
-    finally:
-        for made in admin.create_acls(list(bindings(SINK)), request_timeout=30).values():
-            made.result()
     place.catch_up()
 
 
