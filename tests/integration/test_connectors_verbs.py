@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from afflux.clients.connect import Connect
+from afflux.clients.topics import Topics
 from afflux.stack import Addresses
 from afflux.stack.ports import find_free
 from afflux.topology.load import load_resolved
@@ -67,6 +68,17 @@ def test_only_what_failed_is_restarted(home: Estate) -> None:
     assert home.ask("connectors", "restart") == []
     (restarted,) = home.ask("connectors", "restart", "--all", "shard1")
     assert restarted["after"] == "RUNNING"
+
+
+def test_a_restart_asks_nothing_of_the_leader_which_may_have_lost_its_right_to_write(home: Estate) -> None:
+    def written() -> int:
+        (end,) = Topics(home.addresses.kafka).end_offsets(["connect-configs"]).values()
+        return end
+
+    before = written()
+    home.ask("connectors", "restart", "--all", "shard[01]")
+    wait_for(lambda: {*states(home).values()} == {"streaming"}, PATIENCE, "the slots are not read again")
+    assert written() == before
 
 
 def test_tables_are_read_again_in_chunks_or_at_once_whole_or_in_part(home: Estate) -> None:

@@ -14,9 +14,11 @@ VALIDATE_SECONDS = 100.0
 
 LISTEN_SECONDS = 1.0
 
+_FAILED = "FAILED"
 _PREFACE = re.compile(r"^Connector configuration is invalid and contains the following \d+ error\(s\): ?")
 _POSTSCRIPT = re.compile(r" ?You can also find the above list of errors at the endpoint `[^`]*`$")
 _EXISTS = "already exists"
+_NO_RIGHT = "without claiming write privileges"
 _TWICE_TOLD = re.compile(r"Error while validating connector config: ")
 
 
@@ -112,9 +114,18 @@ class Connect:
         self._rest.put("connectors", name, "config", body=config, read_seconds=VALIDATE_SECONDS)
 
     def restart(self, name: str, *, only_failed: bool = True) -> None:
-        """Restart a connector and its tasks, or those of them that failed."""
-        query = {"includeTasks": "true", "onlyFailed": str(only_failed).lower()}
-        self._rest.call("POST", "connectors", name, "restart", query=query)
+        """Restart a connector and its tasks, or those of them that failed; each by itself, where it runs.
+
+        To restart them all at once, Connect writes into its config topic first. A leader whose right to write there
+        has ended, as it may when the broker has died, never asks for it again where it finds that out by such a
+        request: from then on it refuses every change until the group is balanced anew (observed on 4.3.1).
+        """
+        there = self.status(name)
+        if there is None or not only_failed or there.state == _FAILED:
+            self._rest.call("POST", "connectors", name, "restart")
+        for task in there.tasks if there is not None else ():
+            if not only_failed or task.state == _FAILED:
+                self._rest.call("POST", "connectors", name, "tasks", str(task.id), "restart")
 
     def change_state(self, name: str, verb: Literal["pause", "resume", "stop"]) -> None:
         """Pause (tasks stay), stop (tasks go, offsets can be changed) or resume a connector."""
@@ -180,4 +191,8 @@ def _readable_error(message: str, *, hint: str = "", transient: bool = False) ->
     if colon:
         tail = _TWICE_TOLD.sub("", _POSTSCRIPT.sub("", _PREFACE.sub("", tail)))
         message = f"{head}{colon}{tail}"
+    if _NO_RIGHT in message:
+        hint = (
+            "Kafka Connect's leader has lost its right to write configs and does not ask again: restart a worker of it"
+        )
     return ConnectError(message, hint=hint, transient=transient and _EXISTS not in message)

@@ -159,3 +159,30 @@ def test_login_by_properties(server: Server) -> None:
     server.answers.append((200, {}))
     Connect(server.url, {"basic.auth.user.info": "me:secret"}).connectors()
     assert server.logins == [f"Basic {b64encode(b'me:secret').decode()}"]
+
+
+def test_what_failed_is_restarted_by_itself_where_it_runs(server: Server) -> None:
+    tasks = [{"id": n, "state": state, "worker_id": "w"} for n, state in enumerate(("RUNNING", "FAILED"))]
+    status = (200, {"connector": {"state": "RUNNING", "worker_id": "w"}, "tasks": tasks})
+    server.answers.extend([status, (204, "")])
+    Connect(server.url).restart("c")
+    assert server.asked == [("GET", "/connectors/c/status"), ("POST", "/connectors/c/tasks/1/restart")]
+    server.asked.clear()
+    server.answers.extend([status, (204, ""), (204, ""), (204, "")])
+    Connect(server.url).restart("c", only_failed=False)
+    assert [path for _, path in server.asked][1:] == [
+        "/connectors/c/restart",
+        "/connectors/c/tasks/0/restart",
+        "/connectors/c/tasks/1/restart",
+    ]
+
+
+def test_a_leader_of_connect_that_can_not_write_any_more_is_told_with_what_helps(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afflux.clients.rest.BUSY_PATIENCE", 0.0)
+    said = {"error_code": 500, "message": "Cannot produce to config topic without claiming write privileges first"}
+    server.answers.append((500, said))
+    with pytest.raises(ConnectError, match="write privileges") as raised:
+        Connect(server.url).change_state("c", "pause")
+    assert "restart a worker" in raised.value.hint
