@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import requests
 from confluent_kafka import Consumer, TopicPartition
+from psycopg import sql
 
 from afflux.control.wanted.masks import MASKING
 from afflux.stack import Addresses
@@ -28,6 +29,7 @@ MASKS = {
     "int4": "partial:2",
     "int8": "hash",
 }
+HOSTILE = "${env:HOME} = \u00e9:\u202e' \"x\\"
 REMOVED = ["numeric", "jsonb", "bytea", "timestamptz", "int[]", "text"]
 TEXTS = [
     "",
@@ -59,7 +61,11 @@ def test_every_value_gets_the_mask_that_the_sink_would_make_however_it_comes(add
     columns = [*MASKS, *REMOVED]
     masks = {f"afflux.masks.public.t.c{n}": MASKS.get(kind, "") for n, kind in enumerate(MASKS)}
     masks |= {f"afflux.masks.public.t.c{n}": "remove" for n in range(len(MASKS), len(columns))}
-    masks |= {"afflux.masks.public.keyed.mail": "hash", "afflux.masks.public.odd.v": "hash"}
+    masks |= {
+        "afflux.masks.public.keyed.mail": "hash",
+        "afflux.masks.public.odd.v": "hash",
+        f"afflux.masks.public.odd.{HOSTILE}": "hash",
+    }
     with capture(addresses, "masks_at_source") as connector, psycopg.connect(connector.url, autocommit=True) as source:
         named = ", ".join(
             f"c{n} {kind} {'not null default 7' if kind == 'int2' else ''}" for n, kind in enumerate(columns)
@@ -68,7 +74,7 @@ def test_every_value_gets_the_mask_that_the_sink_would_make_however_it_comes(add
             f"create table t (id int primary key, n int, {named}); alter table t replica identity full".encode()
         )
         source.execute("create table keyed (mail text primary key, n int)")
-        source.execute("create table odd (id int primary key, v jsonb, big text)")
+        source.execute(f"create table odd (id int primary key, v jsonb, {sql.Identifier(HOSTILE).as_string()} text)")
         texts = [*TEXTS, *_drawn()]
         numbers = [0, -1, 7, 32767, -32768, 12]
         for row, text in enumerate(texts):
@@ -79,7 +85,7 @@ def test_every_value_gets_the_mask_that_the_sink_would_make_however_it_comes(add
             source.execute(f"insert into t values ({row}, 0, {holes})".encode(), values)
         source.execute("insert into t (id) values (-1)")
         source.execute("insert into keyed values ('in clear', 1)")
-        source.execute("""insert into odd values (1, '{"in": "clear"}', 'x')""")
+        source.execute("""insert into odd values (1, '{"in": "clear"}', 'in clear')""")
         connector.start(**PLUGIN | MASKING | masks | {"afflux.masking.secret": secret})
         count = len(texts) + 1
         connector.events("t", count)
@@ -102,7 +108,10 @@ def test_every_value_gets_the_mask_that_the_sink_would_make_however_it_comes(add
                 assert {image[f"c{number}"] for number in range(len(MASKS), len(columns))} == {None}
         (keyed,) = connector.events("keyed", 1)
         assert keyed.key == {"mail": Mask("hash", key=key).text("in clear")}
-        assert _value(connector.events("odd", 1)[0], "v") is None
+        (odd,) = connector.events("odd", 1)
+        assert _value(odd, "v") is None
+        assert odd.value is not None
+        assert set(odd.value["after"].values()) == {1, None, Mask("hash", key=key).text("in clear")}
         config = requests.get(f"{addresses.connect[0]}/connectors/{connector.name}/config", timeout=10).text
         assert key.decode() not in config
         for log in addresses.secrets.parent.rglob("*.log"):

@@ -29,18 +29,21 @@ PATIENCE = 180.0
 
 
 @contextlib.contextmanager
-def secured(folder: Path, kept: str | None = None) -> Iterator["Place"]:
-    """Start a secured stack of one shard, with its table in the target; both are gone afterwards, but for a kept one.
+def secured(folder: Path, kept: str | None = None, *, caught_up: bool = True) -> Iterator["Place"]:
+    """Start a secured stack of one shard, with a table under way; both are gone afterwards, but for a kept one.
 
     Args:
         folder: for the stack and topologies.
         kept: the state folder of a stack that stays.
+        caught_up: whether the sink has run.
     """
     stack = Stack(Path(kept) if kept else folder / "stack")
     try:
         stack.up(1, secure=True)
         made = Place(stack, folder)
         made.begin()
+        if caught_up:
+            made.catch_up()
         yield made
     finally:
         if not kept:
@@ -68,7 +71,6 @@ class Place:
         grant_sink(self.addresses)
         report = apply_topology(load_resolved(self.topology), wait=PATIENCE)
         assert report.ok, report
-        self.catch_up()
 
     def source(self, statement: str, url: str = "") -> list[tuple[Any, ...]]:
         """Do a statement on the shard, as the application's owner."""
