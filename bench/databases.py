@@ -25,7 +25,8 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from afflux.sinks.base import (
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import (
     DELETED,
     LSN,
     MOVED_AT,
@@ -34,7 +35,6 @@ from afflux.sinks.base import (
     SOURCE_TS,
     Batch,
     Partition,
-    Sink,
     Span,
     TableChanges,
     TableName,

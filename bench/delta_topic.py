@@ -14,7 +14,7 @@ import requests
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
 from afflux.sinks.reference.columns import ALWAYS, META, Names, schema

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from afflux.__main__ import main
-from afflux.sinks.base import Mark
+from afflux.sinks.batch import Mark
 from afflux.sinks.sql.postgresql import PostgresSink
 
 honest = PostgresSink.pass_marks

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from afflux.cli import app
 from afflux.clients.topics import Topics
 from afflux.control import Extent, apply_topology, remove
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.delta.store import Store
 from afflux.stack import Addresses
 from afflux.topology.load import load_resolved

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from hypothesis import strategies as st
 
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from afflux.errors import RefusedError
-from afflux.sinks.base import Batch, LetterId, Partition, Span, TableName
+from afflux.sinks.batch import Batch, LetterId, Partition, Span, TableName
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.state import LetterFilter, LetterState

@@ -12,7 +12,7 @@ from afflux.monitor.overview import Overview, overview
 from afflux.monitor.slots import Room, ShardReading
 from afflux.monitor.topics import Retention, TopicReading, TopicsReading
 from afflux.monitor.watch import PartReading, Readings
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.sinks.state import Watermark
 from afflux.topology.model import Topology
 from declared import topology

@@ -8,7 +8,8 @@ import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
-from afflux.sinks.base import (
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import (
     DELETED,
     LSN,
     MOVED_AT,
@@ -17,7 +18,6 @@ from afflux.sinks.base import (
     SOURCE_TS,
     Batch,
     Partition,
-    Sink,
     Span,
     TableChanges,
     TableName,

@@ -13,7 +13,7 @@ import psycopg
 
 from afflux.errors import SinkError
 from afflux.sinks import make_state
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place

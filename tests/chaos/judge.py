@@ -12,7 +12,7 @@ import psycopg
 
 from afflux.clients.topics import Topics
 from afflux.control import Verdict, status
-from afflux.sinks.base import LetterId, Mode, TableName
+from afflux.sinks.batch import LetterId, Mode, TableName
 from afflux.topology.load import load_resolved
 from afflux.verify import Comparison, compare
 from chaos.entries import wrong_entries

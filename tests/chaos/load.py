@@ -11,7 +11,7 @@ from random import Random
 
 import psycopg
 
-from afflux.sinks.base import Keeping, Mode
+from afflux.sinks.batch import Keeping, Mode
 
 TABLES = {
     "items": Keeping(),

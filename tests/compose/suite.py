@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.stack.ports import find_free
 from afflux.verify.compare import compare
 

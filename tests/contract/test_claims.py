@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from afflux.errors import TableError
-from afflux.sinks.base import Batch, Keeping
+from afflux.sinks.batch import Batch, Keeping
 from afflux.sinks.sql.postgresql import PostgresSink
 from targets import PostgresTarget, changes, content
 

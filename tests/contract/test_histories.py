@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from afflux.sinks.base import Batch, Keeping, Mode, Partition, Sink, TableChanges, TableName
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Batch, Keeping, Mode, Partition, TableChanges, TableName
 from afflux.stream.folder import fold
 from histories import (
     NUMBER,

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from afflux.sinks.base import LetterId, Partition, TableName, TargetColumn
+from afflux.sinks.batch import LetterId, Partition, TableName, TargetColumn
 from afflux.types.postgres import pg_type
 from hostile import HOSTILE
 from targets import ID, NOTE, ZERO, PostgresTarget, batch, changes

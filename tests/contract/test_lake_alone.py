@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 
 from afflux.errors import Fenced, IncompleteError, RefusedError, SinkError, TableError
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     MOVED_AT,
     OFFSET,

@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.table import TableMerger, TableOptimizer
 
-from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.batch import TableName, TargetColumn
 from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.tables import Tables, place
 from afflux.topology.sinks import Upkeep

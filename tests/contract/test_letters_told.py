@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from afflux.sinks.base import Batch, DeadLetter, LetterId
+from afflux.sinks.batch import Batch, DeadLetter, LetterId
 from afflux.sinks.state import LetterFilter
 from targets import ZERO, Target, batch
 

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.transforms.masks import Mask
 from afflux.verify.compare import compare
 

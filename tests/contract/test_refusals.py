@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.errors import RefusedError
-from afflux.sinks.base import TargetColumn, Truncate
+from afflux.sinks.batch import TargetColumn, Truncate
 from afflux.types.postgres import pg_type
 from targets import ID, NOTE, ONE, ZERO, PostgresTarget, batch, changes, content
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from afflux.errors import Overtaken
-from afflux.sinks.base import Batch, DeadLetter, Truncate
+from afflux.sinks.batch import Batch, DeadLetter, Truncate
 from afflux.sinks.resyncs import Resync, ResyncState
 from afflux.sinks.state import LetterFilter, LetterState
 from targets import ONE, ZERO, Target, batch, changes, content

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from afflux.errors import Fenced
-from afflux.sinks.base import Batch, DeadLetter, Partition
+from afflux.sinks.batch import Batch, DeadLetter, Partition
 from afflux.sinks.state import LetterFilter, LetterState
 from afflux.stream.leavers import Leavers
 from afflux.topology.model import Topology

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from afflux.sinks.base import Mark
+from afflux.sinks.batch import Mark
 from targets import ONE, ZERO, Target, batch, changes
 
 WINDOW = timedelta(seconds=30)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from afflux.errors import Fenced, Overtaken, RefusedError, SinkError
-from afflux.sinks.base import HELD, Batch, DeadLetter, EventKey, LetterId, Partition, Span, Truncate
+from afflux.sinks.batch import HELD, Batch, DeadLetter, EventKey, LetterId, Partition, Span, Truncate
 from afflux.sinks.sql.state import SqlState
 from afflux.sinks.state import LetterFilter, LetterState
 from targets import ONE, ZERO, PostgresTarget, Target, batch, changes, content

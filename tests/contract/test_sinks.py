@@ -8,17 +8,7 @@ import psycopg
 import pytest
 
 from afflux.errors import Fenced, RefusedError, SinkError, TableError
-from afflux.sinks.base import (
-    DELETED,
-    MOVED_AT,
-    SEQUENCE,
-    Batch,
-    Span,
-    TableChanges,
-    TableName,
-    TargetColumn,
-    Truncate,
-)
+from afflux.sinks.batch import DELETED, MOVED_AT, SEQUENCE, Batch, Span, TableChanges, TableName, TargetColumn, Truncate
 from afflux.sinks.sql.postgresql import PostgresSink
 from afflux.types.postgres import PgType, pg_type
 from targets import ID, META, NOTE, ONE, ZERO, PostgresTarget, Target, batch, changes, content

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from afflux.errors import SinkError
-from afflux.sinks.base import DeadLetter, Mark, Partition
+from afflux.sinks.batch import DeadLetter, Mark, Partition
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.sql import layout, statements
 from afflux.sinks.state import Watermark

@@ -19,7 +19,7 @@ from afflux.monitor.exposed import samples
 from afflux.monitor.flows import FlowReading, FlowWatch, SinkStanding
 from afflux.monitor.topics import TopicsReading, TopicWatch
 from afflux.monitor.watch import PartReading, Readings
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.stack import Addresses
 from declared import topology as declared
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from afflux.errors import SinkError, SourceError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.verify import Comparison, compare
 
 pytestmark = pytest.mark.stack

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from afflux.errors import RefusedError, TableError
-from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.batch import TableName, TargetColumn
 from afflux.types.postgres import PgType, pg_type
 from contract.test_databases_alone import (
     test_a_database_is_cut_back,

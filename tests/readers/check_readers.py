@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.table import TableMerger
 
-from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.batch import TableName, TargetColumn
 from afflux.sinks.delta.tables import place
 from afflux.topology.sinks import LakeTable
 from chaos.waiting import wait_for

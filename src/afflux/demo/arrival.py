@@ -4,7 +4,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.demo.shop import TABLES
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.stack import ShardAddress
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from afflux.demo.load import LastWord
 from afflux.demo.shop import TABLES
 from afflux.demo.target import Rows, Target
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.sql.dialects.database import Database
 from afflux.stack import Addresses
 from afflux.types.exact import INSTANT

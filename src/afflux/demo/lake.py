@@ -8,7 +8,7 @@ import polars as pl
 from afflux.demo.load import LastWord
 from afflux.demo.shop import TABLES
 from afflux.demo.target import Rows, Target
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.delta.store import Store
 from afflux.sinks.delta.tables import place
 from afflux.stack import Addresses

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from afflux.demo.shop import CUSTOMERS, ORDERS, TABLES, Goods
 from afflux.errors import SourceError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 
 INSERTED, UPDATED, DELETED, REKEYED = "inserts", "updates", "deletes", "new keys"
 _ROLLED_BACK = 0.06

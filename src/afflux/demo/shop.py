@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 
 CUSTOMERS, ORDERS = TableName("public", "customers"), TableName("public", "orders")
 TABLES = (CUSTOMERS, ORDERS)

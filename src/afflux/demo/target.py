@@ -10,7 +10,7 @@ import psycopg
 from afflux.demo.load import LastWord
 from afflux.errors import SinkError
 from afflux.sinks import make_state
-from afflux.sinks.base import Partition, TableName
+from afflux.sinks.batch import Partition, TableName
 from afflux.sinks.state import LetterFilter
 from afflux.stack import Addresses
 from afflux.topology.load import load

@@ -9,7 +9,7 @@ from psycopg import sql
 from afflux.demo.load import LastWord
 from afflux.demo.shop import TABLES
 from afflux.demo.target import Rows, Target
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.stack import Addresses
 
 _ROWS = """

@@ -10,7 +10,7 @@ from afflux.monitor.forecast import Forecast
 from afflux.monitor.slots import Room, ShardReading
 from afflux.monitor.topics import TopicReading
 from afflux.monitor.watch import Readings
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 
 _COUNTERS = (
     *("spill_txns", "spill_count", "spill_bytes"),

@@ -13,7 +13,7 @@ from typing import Final
 from afflux.clients.samples import Sample
 from afflux.monitor.forecast import Forecast, History, Point, forecast
 from afflux.monitor.topics import TopicReading, TopicsReading
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.sinks.state import Watermark
 
 Sampler = Callable[[Mapping[Partition, Span]], Mapping[Partition, Sample]]

@@ -9,7 +9,7 @@ from typing import Final
 
 from afflux.clients.samples import RECORDS, Sample, sample
 from afflux.clients.topics import Topics
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.stream.subscription import Declared, wanted_topics
 from afflux.topology.model import Topology
 from afflux.topology.names import shard_names

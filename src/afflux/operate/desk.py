@@ -14,7 +14,8 @@ from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import KafkaError
 from afflux.sinks import make_sink, make_state
-from afflux.sinks.base import LetterId, Partition, Sink, Span
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import LetterId, Partition, Span
 from afflux.sinks.state import SinkState
 from afflux.stream.subscription import Declared
 from afflux.topology.model import Topology

@@ -10,7 +10,7 @@ from afflux.errors import UsageError
 from afflux.operate.desk import Desk
 from afflux.operate.reading import Reader, in_hex, key_text
 from afflux.operate.tables import topics_of
-from afflux.sinks.base import HELD, DeadLetter, LetterId, Partition
+from afflux.sinks.batch import HELD, DeadLetter, LetterId, Partition
 from afflux.sinks.state import LetterFilter, LetterHead, LetterState
 from afflux.stream.completing import completer
 from afflux.stream.decoder import Decoder

@@ -7,7 +7,7 @@ from datetime import datetime
 from afflux.errors import UsageError
 from afflux.operate.desk import Desk
 from afflux.person import person
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.sinks.state import Standing
 
 

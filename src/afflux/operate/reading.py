@@ -8,7 +8,7 @@ import fastavro
 
 from afflux.clients.registry import Registry
 from afflux.errors import RegistryError
-from afflux.sinks.base import WIRE_HEADER
+from afflux.sinks.batch import WIRE_HEADER
 
 
 class Reader:

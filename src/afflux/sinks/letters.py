@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from afflux.errors import Overtaken
-from afflux.sinks.base import Batch, EventKey, LetterId
+from afflux.sinks.batch import Batch, EventKey, LetterId
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from afflux.errors import Fenced
 from afflux.sinks import memory_log, memory_resyncs, memory_rows
-from afflux.sinks.base import Batch, DeadLetter, Emptied, EventKey, LetterId, Mark, Mode, Partition, Sink, Truncate
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Batch, DeadLetter, Emptied, EventKey, LetterId, Mark, Mode, Partition, Truncate
 from afflux.sinks.letters import close, concerns
 from afflux.sinks.memory_store import KeptLetter, Memory
 from afflux.sinks.resyncs import ResyncState

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LSN,
     MOVED_AT,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from afflux.errors import Overtaken
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.sinks.resyncs import Resync, ResyncState
 
 Kept = dict[str, Resync]

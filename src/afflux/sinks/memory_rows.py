@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from afflux.errors import IncompleteError
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from afflux.sinks import memory_collisions, memory_log, memory_resyncs, memory_shards
-from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.batch import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.memory import Memory
 from afflux.sinks.resyncs import Resync

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from afflux.sinks.base import DeadLetter, Emptied, LetterId, Partition, TableName, Truncate
+from afflux.sinks.batch import DeadLetter, Emptied, LetterId, Partition, TableName, Truncate
 from afflux.sinks.collisions import Contest
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.shards import SeenShard

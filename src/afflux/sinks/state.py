@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.batch import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.shards import GoneShard

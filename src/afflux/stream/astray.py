@@ -1,7 +1,7 @@
 """What is said of a position that its topic does not hold: never silently begun elsewhere. Pure."""
 
 from afflux.errors import TableError
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 
 HEADLESS = "the head of its topic was deleted before this sink came"
 """What is said of a topic that would be begun with a hole; by it those are known that are to be filled."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.stream.intake import Raw
 
 _WEIGHED = 1000

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from afflux.clients.topics import QUIET, Topic, Topics
 from afflux.errors import KafkaError
-from afflux.sinks.base import DeadLetter
+from afflux.sinks.batch import DeadLetter
 from afflux.sinks.state import SinkState
 from afflux.topology.model import Topology
 from afflux.topology.part import seconds

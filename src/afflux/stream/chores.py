@@ -11,8 +11,8 @@ import structlog
 from afflux.clients.servers import servers
 from afflux.errors import AffluxError
 from afflux.sinks import make_sink, make_state
-from afflux.sinks.base import Partition
 from afflux.sinks.base import Sink as AnySink
+from afflux.sinks.batch import Partition
 from afflux.sinks.state import SinkState
 from afflux.stream.burials import Burials
 from afflux.stream.contests import Contests

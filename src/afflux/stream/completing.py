@@ -17,7 +17,7 @@ from afflux.clients.postgres import Login
 from afflux.clients.rows import Rows as ShardRows
 from afflux.clients.servers import login
 from afflux.errors import SourceError
-from afflux.sinks.base import SEQUENCE, SHARD, WIRE_HEADER, LetterId, unchanged
+from afflux.sinks.batch import SEQUENCE, SHARD, WIRE_HEADER, LetterId, unchanged
 from afflux.stream.decoded import Decoded, Message
 from afflux.stream.holding import place
 from afflux.topology.model import ReadBack, Topology

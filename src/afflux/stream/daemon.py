@@ -13,7 +13,7 @@ from afflux.clients.registry import Registry
 from afflux.clients.topics import Topics
 from afflux.errors import Fenced, KafkaError, ServerError
 from afflux.sinks import make_sink
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.stream import astray
 from afflux.stream.chores import chores_of
 from afflux.stream.completing import completer

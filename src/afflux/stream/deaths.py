@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from afflux.sinks.base import DeadLetter, LetterId
+from afflux.sinks.batch import DeadLetter, LetterId
 from afflux.topology.model import OnError
 
 

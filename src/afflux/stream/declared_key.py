@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from afflux.errors import TableError
-from afflux.sinks.base import SEQUENCE
+from afflux.sinks.batch import SEQUENCE
 
 
 def split(changes: pl.DataFrame, fields: Sequence[str], topic: str) -> pl.DataFrame:

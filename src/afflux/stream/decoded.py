@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from afflux.sinks.base import Keeping, TableName
+from afflux.sinks.batch import Keeping, TableName
 from afflux.transforms.masks import Masks
 from afflux.types.columns import Column
 

@@ -10,17 +10,7 @@ import polars as pl
 import structlog
 
 from afflux.errors import DecodeError, PoisonError, TableError, UnsupportedTypeError
-from afflux.sinks.base import (
-    DELETED,
-    LINEAGE,
-    LSN,
-    SEQUENCE,
-    SHARD,
-    SOURCE_TS,
-    TRANSACTION,
-    Mode,
-    unchanged,
-)
+from afflux.sinks.batch import DELETED, LINEAGE, LSN, SEQUENCE, SHARD, SOURCE_TS, TRANSACTION, Mode, unchanged
 from afflux.stream import declared_key
 from afflux.stream.decoded import BORN, DEPARTS, INCREMENTAL, Decoded, Message, TruncateEvent
 from afflux.stream.envelope import RowSchema, read_key_schema, read_value_schema

@@ -16,7 +16,7 @@ from afflux.clients.catalog import Relation
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login
 from afflux.person import person
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.sinks.resyncs import Resync, ResyncState
 from afflux.sinks.state import SinkState, Stop
 from afflux.stream.astray import HEADLESS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from afflux.errors import TableError
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from afflux.sinks.base import LSN, SEQUENCE, SHARD, EventKey, LetterId, Mode, Partition, event_key, unchanged
+from afflux.sinks.batch import LSN, SEQUENCE, SHARD, EventKey, LetterId, Mode, Partition, event_key, unchanged
 from afflux.stream.decoded import BORN, DEPARTS, Decoded, Message
 from afflux.stream.sealed import sealed_key
 

@@ -13,7 +13,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from afflux.errors import KafkaError
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.intake import Intake
 from afflux.stream.subscription import Declared, message_topics

@@ -8,7 +8,8 @@ from datetime import timedelta
 import polars as pl
 import structlog
 
-from afflux.sinks.base import Batch, Mode, Partition, Sink, TableChanges
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Batch, Mode, Partition, TableChanges
 from afflux.sinks.shards import GoneShard
 from afflux.sinks.state import SinkState
 from afflux.stream.decoded import Decoded, TruncateEvent

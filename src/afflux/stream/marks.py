@@ -19,7 +19,7 @@ from typing import Any
 
 import fastavro
 
-from afflux.sinks.base import WIRE_HEADER, Mark, Partition
+from afflux.sinks.batch import WIRE_HEADER, Mark, Partition
 from afflux.stream.decoded import Message
 
 SLACK_US = 1_000_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from afflux.sinks.base import SEQUENCE, SHARD, SOURCE_TS, TableChanges
+from afflux.sinks.batch import SEQUENCE, SHARD, SOURCE_TS, TableChanges
 from afflux.stream.prepare import Prepared
 from afflux.telemetry import metrics
 from afflux.telemetry.traces import Attributes, Traces

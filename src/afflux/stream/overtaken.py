@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from afflux.sinks.base import SHARD, SOURCE_TS, Emptied, Mode
+from afflux.sinks.batch import SHARD, SOURCE_TS, Emptied, Mode
 from afflux.stream.decoded import INCREMENTAL, Decoded
 
 MARGIN_US = 10_000_000

@@ -19,7 +19,8 @@ from tenacity.nap import sleep_using_event
 
 from afflux import faults
 from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
-from afflux.sinks.base import Batch, Mark, Partition, Sink
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Batch, Mark, Partition
 from afflux.stream import astray
 from afflux.stream.intake import Raw
 from afflux.stream.measure import Measure

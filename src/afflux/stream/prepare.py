@@ -24,7 +24,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from afflux import faults
 from afflux.errors import IncompleteError, PoisonError, RefusedError, SourceError, TableError
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     HELD,
     MOVED_AT,
     Batch,

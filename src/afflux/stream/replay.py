@@ -21,7 +21,8 @@ from typing import TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from afflux.errors import IncompleteError, Overtaken, RefusedError, ServerError, TableError
-from afflux.sinks.base import HELD, DeadLetter, EventKey, LetterId, Partition, Sink, event_key
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import HELD, DeadLetter, EventKey, LetterId, Partition, event_key
 from afflux.sinks.state import LetterFilter, LetterHead, SinkState
 from afflux.stream.completing import Completer
 from afflux.stream.decoded import Message

@@ -11,7 +11,8 @@ import structlog
 
 from afflux.clients.notifications import Notifications
 from afflux.errors import Overtaken
-from afflux.sinks.base import Batch, Mode, Partition, Sink
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Batch, Mode, Partition
 from afflux.sinks.resyncs import Resync, ResyncState
 from afflux.sinks.state import SinkState
 from afflux.stream.decoded import Decoded, TruncateEvent

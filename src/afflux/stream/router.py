@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from afflux.errors import TopologyError
-from afflux.sinks.base import Keeping, Mode, TableName
+from afflux.sinks.batch import Keeping, Mode, TableName
 from afflux.topology.model import Table, Topology
 from afflux.topology.routing import key_fields, renames_records
 from afflux.topology.secrets import resolve

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
 
-from afflux.sinks.base import WIRE_HEADER, DeadLetter, LetterId
+from afflux.sinks.batch import WIRE_HEADER, DeadLetter, LetterId
 from afflux.stream.decoded import Message
 
 HASH = "afflux.sha256"

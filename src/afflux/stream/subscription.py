@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.stream.router import avro_name, target_of
 from afflux.topology.model import Table, Topology
 from afflux.topology.names import shard_names

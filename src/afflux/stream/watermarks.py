@@ -9,7 +9,7 @@ import structlog
 
 from afflux.clients.topics import Topics
 from afflux.errors import ServerError
-from afflux.sinks.base import Mark, Partition
+from afflux.sinks.batch import Mark, Partition
 from afflux.stream.marks import MarkReader, Pending, marks_of
 from afflux.stream.pipeline import Pipeline
 from afflux.stream.subscription import Declared, prefixes, wanted_topics

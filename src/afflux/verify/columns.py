@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import SourceError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.transforms.masks import Mask, Masks
 
 _TABLE = """

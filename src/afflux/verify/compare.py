@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import SinkError, SourceError
-from afflux.sinks.base import Keeping, Mode, TableName
+from afflux.sinks.batch import Keeping, Mode, TableName
 from afflux.topology.sinks import MetaColumns
 from afflux.transforms.masks import Masks
 from afflux.verify.columns import Layout, common_key, union

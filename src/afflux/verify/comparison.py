@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.verify.differences import FOUND_UNDER, KIND, Kind
 from afflux.verify.digests import SHARD, key_columns
 

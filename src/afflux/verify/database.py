@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import polars as pl
 
 from afflux.errors import SinkError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.reference.columns import Names
 from afflux.sinks.sql.dialects.reading import opened
 from afflux.sinks.sql.dialects.target import Target

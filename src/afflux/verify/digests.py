@@ -10,7 +10,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.verify.columns import Layout
 
 SHARD, DIGEST = "shard", "digest"

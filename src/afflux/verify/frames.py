@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from afflux.sinks.base import DELETED
-from afflux.sinks.base import SHARD as ROW_SHARD
+from afflux.sinks.batch import DELETED
+from afflux.sinks.batch import SHARD as ROW_SHARD
 from afflux.sinks.reference.columns import CURRENT
 from afflux.types.exact_text import exact_text, record_text
 from afflux.verify.columns import Layout

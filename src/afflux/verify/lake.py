@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import polars as pl
 
 from afflux.errors import SinkError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.delta.store import Store, errors
 from afflux.sinks.delta.tables import place
 from afflux.sinks.delta.target import Target

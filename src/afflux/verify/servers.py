@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import ServerError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.verify.columns import Layout, read_layout
 from afflux.verify.digests import read, statement
 from afflux.verify.exact import exact

@@ -13,7 +13,7 @@ from afflux.clients.postgres_errors import source_error
 from afflux.clients.servers import login
 from afflux.control.wanted.desired import captured
 from afflux.errors import SinkError, UsageError
-from afflux.sinks.base import Keeping, Mode, TableName
+from afflux.sinks.batch import Keeping, Mode, TableName
 from afflux.sinks.collisions import Collision
 from afflux.stream.router import Route, Router
 from afflux.topology.model import Topology

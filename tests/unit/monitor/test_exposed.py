@@ -14,7 +14,7 @@ from afflux.monitor.health import exposition
 from afflux.monitor.slots import ShardReading
 from afflux.monitor.topics import Retention, TopicReading, TopicsReading
 from afflux.monitor.watch import PartReading, Readings
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.telemetry import metrics
 from afflux.topology.guard import Guard
 from unit.monitor.shards import MB, NOW, idle, reading, slot, wal

@@ -6,7 +6,7 @@ import pytest
 from afflux.clients.samples import Sample
 from afflux.monitor.flows import FlowReading, FlowWatch, SinkStanding
 from afflux.monitor.topics import Retention, TopicReading, TopicsReading
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 
 T0 = 1_000_000.0
 DAY = 86_400.0

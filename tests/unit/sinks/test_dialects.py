@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from afflux.errors import SinkError, TableError, UsageError
-from afflux.sinks.base import TableName, TargetColumn
+from afflux.sinks.batch import TableName, TargetColumn
 from afflux.sinks.sql.dialects.database import Database
 from afflux.types.postgres import PgType, pg_type
 from targets import ID, ZERO, DatabaseTarget, batch, changes, content

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.stream.backlog import Backlog, Behind
 from afflux.stream.intake import Raw
 

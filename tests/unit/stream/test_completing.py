@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from afflux.errors import SourceError
-from afflux.sinks.base import HELD
+from afflux.sinks.batch import HELD
 from afflux.sinks.memory import Memory
 from afflux.sinks.state import LetterState
 from afflux.stream.completing import Completer, key_texts

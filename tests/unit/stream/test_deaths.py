@@ -1,4 +1,4 @@
-from afflux.sinks.base import DeadLetter, Partition
+from afflux.sinks.batch import DeadLetter, Partition
 from afflux.stream.deaths import Deaths
 from afflux.topology.model import OnError
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.errors import DecodeError, PoisonError, TableError
-from afflux.sinks.base import DELETED, LSN, SEQUENCE, SHARD, TableName, unchanged
+from afflux.sinks.batch import DELETED, LSN, SEQUENCE, SHARD, TableName, unchanged
 from afflux.stream.decoder import Decoder
 from afflux.stream.router import Router
 from afflux.types.stock import PLACEHOLDER

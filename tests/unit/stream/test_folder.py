@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from afflux.errors import TableError
-from afflux.sinks.base import DELETED, Batch, Partition, Span, unchanged
+from afflux.sinks.batch import DELETED, Batch, Partition, Span, unchanged
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.stream.decoded import Decoded
 from afflux.stream.folder import fold

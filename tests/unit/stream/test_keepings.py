@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from afflux.errors import TableError
-from afflux.sinks.base import DELETED, LINEAGE, LSN, SEQUENCE, TableChanges
+from afflux.sinks.batch import DELETED, LINEAGE, LSN, SEQUENCE, TableChanges
 from afflux.sinks.memory import Memory
 from afflux.stream.decoder import Decoder
 from afflux.stream.folder import fold

@@ -8,7 +8,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from afflux.sinks.base import Mark, Partition
+from afflux.sinks.batch import Mark, Partition
 from afflux.stream.marks import SLACK_US, Marker, MarkReader, Pending, marks_of
 from afflux.stream.subscription import Declared, message_topics
 from declared import topology

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from afflux.sinks.base import SHARD, SOURCE_TS, TableChanges, TableName
+from afflux.sinks.batch import SHARD, SOURCE_TS, TableChanges, TableName
 from afflux.sinks.memory import Memory
 from afflux.stream import measure
 from afflux.telemetry import metrics

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from afflux.sinks.base import Emptied
+from afflux.sinks.batch import Emptied
 from afflux.sinks.memory import Memory
 from afflux.stream.overtaken import MARGIN_US
 from debezium import Event, Wire

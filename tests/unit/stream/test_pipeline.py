@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from afflux.errors import DecodeError
-from afflux.sinks.base import HELD, Partition
+from afflux.sinks.batch import HELD, Partition
 from afflux.sinks.memory import Memory
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.state import LetterState

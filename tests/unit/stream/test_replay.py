@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afflux.sinks.base import HELD, LetterId, Partition
+from afflux.sinks.batch import HELD, LetterId, Partition
 from afflux.sinks.memory import Memory
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.state import LetterState

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from afflux.sinks.base import LetterId, Partition
+from afflux.sinks.batch import LetterId, Partition
 from afflux.sinks.memory import Memory
 from afflux.sinks.state import LetterState
 from afflux.topology.masking import ColumnRule, Masking

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from afflux.errors import SourceError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.verify import Comparison
 from afflux.verify.columns import Layout, common_key, union
 from afflux.verify.differences import differences

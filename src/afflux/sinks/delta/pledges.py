@@ -18,7 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from pydantic import TypeAdapter
 
 from afflux.errors import SinkError, TableError
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.sinks.delta.ledger import Ledger
 from afflux.sinks.delta.store import Store, is_transient, told
 from afflux.sinks.delta.target import Target

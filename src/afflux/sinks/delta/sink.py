@@ -8,7 +8,7 @@ import structlog
 
 from afflux import faults
 from afflux.errors import SinkError
-from afflux.sinks.base import Batch, Partition
+from afflux.sinks.batch import Batch, Partition
 from afflux.sinks.delta import store as stores
 from afflux.sinks.delta.keeper import Keeper
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 
 from afflux.errors import NoStateError, SinkError
-from afflux.sinks.base import Mode, Partition, TableName
+from afflux.sinks.batch import Mode, Partition, TableName
 from afflux.sinks.delta.ledger import ASIDE, TABLES, Ledger
 from afflux.sinks.delta.pledges import Cut, Pledges
 from afflux.sinks.delta.store import Store, errors

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from afflux.sinks.base import DELETED, LSN, SHARD, SOURCE_TS
+from afflux.sinks.batch import DELETED, LSN, SHARD, SOURCE_TS
 from afflux.sinks.reference.columns import CURRENT, DELETED_AT, SYNCED_AT, VALID_FROM, VALID_TO
 from afflux.sinks.reference.sweeps import Sweep, Value
 

@@ -9,7 +9,7 @@ from deltalake import DeltaTable, TableFeatures
 from deltalake.exceptions import CommitFailedError
 
 from afflux.errors import SinkError, TableError
-from afflux.sinks.base import SHARD, Mode, TableChanges, TableName
+from afflux.sinks.batch import SHARD, Mode, TableChanges, TableName
 from afflux.sinks.delta.store import Store, folder
 from afflux.sinks.delta.target import Target
 from afflux.sinks.reference.batch import Held

@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.schema import Schema
 
-from afflux.sinks.base import OFFSET, PARTITION, TOPIC
+from afflux.sinks.batch import OFFSET, PARTITION, TOPIC
 from afflux.sinks.delta.statements import literal, literals, updates, wanted
 from afflux.sinks.delta.store import Store, unfolded
 from afflux.sinks.reference.columns import (

@@ -8,7 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from afflux.errors import IncompleteError, RefusedError
-from afflux.sinks.base import DELETED, MOVED_AT, OP, SEQUENCE, SHARD, SOURCE_TS, Mode, TableChanges, unchanged
+from afflux.sinks.batch import DELETED, MOVED_AT, OP, SEQUENCE, SHARD, SOURCE_TS, Mode, TableChanges, unchanged
 from afflux.sinks.memory import Memory
 from afflux.sinks.reference.columns import DELETED_AT, META, SYNCED_AT, UNCHANGED, kept, target_key
 from afflux.sinks.reference.effects import Effect, effect

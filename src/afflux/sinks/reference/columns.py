@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from afflux.errors import TableError
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from afflux.sinks.base import SOURCE_TS, TableChanges, TargetColumn
+from afflux.sinks.batch import SOURCE_TS, TableChanges, TargetColumn
 from afflux.sinks.reference.columns import META, SYNCED_AT
 from afflux.types.postgres import PgType
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from afflux.sinks.base import Emptied, EventKey, LetterId, Mark, Sink
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import Emptied, EventKey, LetterId, Mark
 from afflux.sinks.memory import Memory, MemorySink
 
 Result = TypeVar("Result")

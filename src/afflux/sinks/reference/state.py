@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import polars as pl
 
-from afflux.sinks.base import SHARD, SOURCE_TS, DeadLetter, LetterId, Partition, TableName
+from afflux.sinks.batch import SHARD, SOURCE_TS, DeadLetter, LetterId, Partition, TableName
 from afflux.sinks.collisions import Collision
 from afflux.sinks.memory import Memory
 from afflux.sinks.memory_state import MemoryState

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from afflux.sinks.base import (
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from afflux.sinks.base import MOVED_AT, OFFSET, OP, PARTITION, SEQUENCE, SHARD, TOPIC, Batch, TableChanges
+from afflux.sinks.batch import MOVED_AT, OFFSET, OP, PARTITION, SEQUENCE, SHARD, TOPIC, Batch, TableChanges
 from afflux.sinks.memory import Memory, MemorySink
 from afflux.sinks.reference.numbered import KEY, NAMED, Numbered, Row, plain_rows
 from afflux.sinks.reference.settle import ASIDE, Change, aside_change, load_moves, moves_of, set_aside

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import TableChanges
+from afflux.sinks.batch import TableChanges
 from afflux.sinks.sql.stage import Stage
 
 

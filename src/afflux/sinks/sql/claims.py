@@ -3,7 +3,7 @@
 import psycopg
 
 from afflux.errors import TableError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 
 _CLAIM = """
 INSERT INTO afflux.claims VALUES (%(schema)s, %(name)s, %(topology)s, %(shared)s)

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.collisions import Collision
 from afflux.sinks.sql.statements import identifier
 from afflux.topology.sinks import MetaColumns

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.sql.meta import Meta
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.statements import identifier

@@ -6,7 +6,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import Mode, Partition, TableName
+from afflux.sinks.batch import Mode, Partition, TableName
 from afflux.sinks.sql.statements import identifier
 from afflux.topology.sinks import MetaColumns
 

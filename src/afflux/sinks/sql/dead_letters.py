@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from afflux.sinks.base import WIRE_HEADER, Batch, DeadLetter, EventKey, LetterId, Partition, event_key
+from afflux.sinks.batch import WIRE_HEADER, Batch, DeadLetter, EventKey, LetterId, Partition, event_key
 from afflux.sinks.letters import close
 from afflux.sinks.state import LetterState
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import psycopg
 
-from afflux.sinks.base import Emptied
+from afflux.sinks.batch import Emptied
 
 _REMEMBER = """
 INSERT INTO afflux.emptied AS e (topology, consumer_group, target, shard, source_ts)

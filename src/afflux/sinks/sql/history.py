@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import IncompleteError
-from afflux.sinks.base import OP, TableChanges
+from afflux.sinks.batch import OP, TableChanges
 from afflux.sinks.sql.moves import Moves
 from afflux.sinks.sql.stage import Stage
 

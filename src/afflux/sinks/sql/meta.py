@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from afflux.sinks.base import Keeping, Mode
+from afflux.sinks.batch import Keeping, Mode
 from afflux.topology.sinks import MetaColumns
 
 _TYPES = {

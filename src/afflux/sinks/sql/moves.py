@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from afflux.errors import IncompleteError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.sql.stage import Stage
 
 _KEPT_DAYS = 7

@@ -10,7 +10,7 @@ import structlog
 
 from afflux import faults
 from afflux.errors import Fenced
-from afflux.sinks.base import Partition, Span
+from afflux.sinks.batch import Partition, Span
 from afflux.sinks.sql import statements
 
 log = structlog.get_logger()

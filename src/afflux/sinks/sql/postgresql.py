@@ -13,7 +13,8 @@ from psycopg import errors as pg
 
 from afflux import faults
 from afflux.errors import RefusedError, TableError
-from afflux.sinks.base import (
+from afflux.sinks.base import Sink
+from afflux.sinks.batch import (
     DELETED,
     LINEAGE,
     LSN,
@@ -28,7 +29,6 @@ from afflux.sinks.base import (
     Mark,
     Mode,
     Partition,
-    Sink,
     TableChanges,
     TableName,
     unchanged,

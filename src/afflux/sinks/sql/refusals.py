@@ -13,7 +13,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from afflux.sinks.base import SEQUENCE, Mode
+from afflux.sinks.batch import SEQUENCE, Mode
 from afflux.sinks.sql.append import insertion
 from afflux.sinks.sql.session import first_line
 from afflux.sinks.sql.stage import Stage

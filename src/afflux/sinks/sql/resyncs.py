@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from afflux.errors import Overtaken
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.sinks.resyncs import Resync, ResyncState
 
 _SCOPE = "r.topology = %(topology)s AND r.consumer_group = %(group)s"

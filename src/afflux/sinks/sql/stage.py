@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from afflux.sinks.base import Mode, TableName, TargetColumn
+from afflux.sinks.batch import Mode, TableName, TargetColumn
 from afflux.sinks.sql.meta import Meta
 from afflux.sinks.sql.statements import identifier
 from afflux.types.equality import has_spellings

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from afflux.errors import NoStateError
-from afflux.sinks.base import DeadLetter, LetterId, Partition
+from afflux.sinks.batch import DeadLetter, LetterId, Partition
 from afflux.sinks.collisions import Collision
 from afflux.sinks.resyncs import Resync
 from afflux.sinks.shards import GoneShard

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from afflux.sinks.base import TableName, TargetColumn, Truncate
+from afflux.sinks.batch import TableName, TargetColumn, Truncate
 from afflux.sinks.sql.meta import Meta
 from afflux.sinks.state import REWOUND
 

@@ -7,7 +7,7 @@ import structlog
 from psycopg import sql
 
 from afflux.errors import TableError
-from afflux.sinks.base import Mode, TableChanges, TableName
+from afflux.sinks.batch import Mode, TableChanges, TableName
 from afflux.sinks.sql import statements
 from afflux.sinks.sql.claims import claim
 from afflux.sinks.sql.meta import Meta

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import psycopg
 from psycopg import sql
 
-from afflux.sinks.base import TableName, Truncate
+from afflux.sinks.batch import TableName, Truncate
 from afflux.sinks.sql.stage import Stage
 
 _REMEMBER = """

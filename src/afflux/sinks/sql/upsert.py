@@ -3,7 +3,7 @@
 import psycopg
 
 from afflux.errors import IncompleteError
-from afflux.sinks.base import TableChanges, TableName, Truncate
+from afflux.sinks.batch import TableChanges, TableName, Truncate
 from afflux.sinks.sql import statements
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.moves import Moves

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from afflux.sinks.base import Mark
+from afflux.sinks.batch import Mark
 from afflux.sinks.state import Watermark
 
 _SCOPE = "topology = %(topology)s AND consumer_group = %(group)s"

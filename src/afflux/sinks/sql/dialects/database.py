@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from afflux.errors import SinkError
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.sql.dialects.dialect import Dialect
 from afflux.sinks.sql.dialects.layout import Layout
 from afflux.sinks.sql.dialects.table import dialect_of, engine_of

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.types import TypeEngine
 
 from afflux.errors import TableError
-from afflux.sinks.base import TargetColumn
+from afflux.sinks.batch import TargetColumn
 from afflux.sinks.sql.dialects.wire import inward, outward
 from afflux.types.exact import INSTANT, TIMESTAMP, exact_type
 

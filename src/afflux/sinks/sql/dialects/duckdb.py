@@ -7,7 +7,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from afflux.sinks.base import TargetColumn
+from afflux.sinks.batch import TargetColumn
 from afflux.sinks.sql.dialects.declared import Declared
 from afflux.sinks.sql.dialects.dialect import Dialect, Widening
 from afflux.types.exact import exact_type

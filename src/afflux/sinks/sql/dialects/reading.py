@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from afflux.sinks.base import TableName
+from afflux.sinks.batch import TableName
 from afflux.sinks.reference.columns import Names
 from afflux.sinks.sql.dialects.database import Database
 from afflux.sinks.sql.dialects.tables import Tables

@@ -10,7 +10,7 @@ import structlog
 
 from afflux import faults
 from afflux.errors import TableError
-from afflux.sinks.base import Batch, Partition, TableName
+from afflux.sinks.batch import Batch, Partition, TableName
 from afflux.sinks.memory import MemorySink
 from afflux.sinks.reference.batch import Plan, plan
 from afflux.sinks.reference.columns import SYNCED_AT, Names

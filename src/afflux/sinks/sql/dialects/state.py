@@ -6,7 +6,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from afflux.errors import NoStateError
-from afflux.sinks.base import Partition
+from afflux.sinks.batch import Partition
 from afflux.sinks.memory_state import MemoryState
 from afflux.sinks.reference.columns import Names
 from afflux.sinks.reference.settle import Kind

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from afflux.errors import TableError
-from afflux.sinks.base import SHARD, Mode, TableChanges, TableName
+from afflux.sinks.batch import SHARD, Mode, TableChanges, TableName
 from afflux.sinks.reference.batch import Held
 from afflux.sinks.reference.columns import META, Names, kept, read_schema, schema, target_key
 from afflux.sinks.reference.settle import ASIDE, AT, KIND

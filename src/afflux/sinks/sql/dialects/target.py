@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from afflux.sinks.base import DELETED, LSN, OFFSET, PARTITION, SHARD, TOPIC, TableName
+from afflux.sinks.batch import DELETED, LSN, OFFSET, PARTITION, SHARD, TOPIC, TableName
 from afflux.sinks.reference.columns import (
     CURRENT,
     END_OFFSET,
