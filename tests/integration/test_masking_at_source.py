@@ -11,13 +11,15 @@ import requests
 from confluent_kafka import Consumer, TopicPartition
 from psycopg import sql
 
+from afflux.clients.topics import Topics
 from afflux.control.wanted.masks import MASKING
 from afflux.stack import Addresses
 from afflux.topology.secrets import resolve
 from afflux.transforms.masks import Mask
 from afflux.types.wire import UNCHANGED
 from capture import PLUGIN, Event, capture
-from estate import Estate, estate
+from chaos.waiting import wait_for
+from estate import PATIENCE, Estate, estate
 
 pytestmark = pytest.mark.stack
 
@@ -231,3 +233,28 @@ def test_a_mask_that_is_moved_to_the_source_changes_no_row_and_the_plan_says_wha
     assert place.target("select count(distinct (email, card, note, big, number)) from $.people") == [(1,)]
     assert place.operate("verify", "--wait", "60")
     assert CLEAR.encode() not in in_topic(place, since=before + 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"afflux.type": "io.afflux.connect.OfALaterVersion"}, "OfALaterVersion"),  # as an older plugin lacks ours
+        ({"afflux.masks.public.t.v": "scramble"}, "the mask of public.t.v is not known"),
+        ({"afflux.masks.public.t.v": "hash"}, "the hash of public.t.v has no key"),
+    ],
+    ids=["no such class", "no such mask", "no key"],
+)
+def test_a_connector_that_can_not_mask_fails_and_hands_over_nothing(
+    addresses: Addresses, given: dict[str, str], says: str
+) -> None:
+    with capture(addresses, "masks_closed") as connector, psycopg.connect(connector.url, autocommit=True) as source:
+        source.execute("create table t (id int primary key, v text)")
+        source.execute("insert into t values (1, 'in clear')")
+        try:
+            connector.start(**PLUGIN | MASKING | given)
+        except AssertionError as refused:
+            assert says in str(refused)  # noqa: PT017 - Connect refuses some at once, and others when the task starts
+        else:
+            wait_for(lambda: bool(connector.failure()), PATIENCE, "a failed task")
+            assert says in connector.failure()
+        assert f"{connector.name}.public.t" not in Topics(addresses.kafka).names()
