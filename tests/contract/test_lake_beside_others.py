@@ -89,7 +89,7 @@ def looping(*jobs: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
 
 def test_readers_see_whole_batches_and_never_fail_while_files_are_put_in_order_and_removed(lake: DeltaTarget) -> None:
-    lake.config = lake.config.model_copy(update={"upkeep": Upkeep(retention="5s", small_files=2)})
+    lake.config = lake.config.model_copy(update={"upkeep": Upkeep(retention="10s", small_files=2)})
     writer = Writer(lake)
     keeper, tables = Keeper(lake.store, lake.config.upkeep), Tables(lake.store, "unused", lake.config)
     seen: dict[str, set[str]] = {"polars": set(), "duckdb": set()}
