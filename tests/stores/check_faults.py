@@ -14,7 +14,10 @@ from stores.served import Served
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-DEATHS = ("sink killed: staged", "sink killed: written", "sink frozen beyond its session: written")
+DEATHS = (
+    *("sink killed: staged", "sink killed: written", "sink killed: committed", "sink killed three times, anywhere"),
+    "sink frozen beyond its session: written",
+)
 FAULTS = STORE | {name: LAKE[name] for name in DEATHS}
 
 
