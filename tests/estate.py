@@ -30,7 +30,7 @@ name: {name}
 kafka:
   bootstrap_servers: "{kafka}"
   topics: {{partitions: {partitions}}}
-  properties: {{session.timeout.ms: 6000, heartbeat.interval.ms: 1000}}
+  properties: {{session.timeout.ms: {session_ms}, heartbeat.interval.ms: 1000}}
 registry: {{url: "{registry}"}}
 connect: {{url: "{connect}"}}
 source:
@@ -66,6 +66,7 @@ class Estate:
         warehouse: whether there is a sink into the warehouse.
         connector: more of `source.config`.
         engine: what writes the warehouse.
+        session_ms: after which a daemon that is silent loses its partitions.
     """
 
     def __init__(
@@ -82,8 +83,9 @@ class Estate:
         warehouse: bool = True,
         connector: dict[str, Any] | None = None,
         engine: str = "afflux",
+        session_ms: int = 6000,
     ) -> None:
-        self.addresses, self.name, self.partitions = addresses, name, partitions
+        self.addresses, self.name, self.partitions, self.session_ms = addresses, name, partitions, session_ms
         self.shards = list(range(shards))
         self.tables = tables or [{"source": rf"{name}\..*"}]
         self.source = source or {}
@@ -115,6 +117,7 @@ class Estate:
             name=self.name,
             kafka=self.addresses.kafka,
             partitions=self.partitions,
+            session_ms=self.session_ms,
             registry=self.addresses.registry,
             connect=self.addresses.connect[0],
             secrets=self.addresses.secrets,

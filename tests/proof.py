@@ -40,6 +40,7 @@ class Proof:
         self.observer = Observer(home.addresses.warehouse_url, home.name)
         self.connect = Connect(home.addresses.connect[0])
         self._writers = 0
+        self._loading: list[Writer] = []
 
     def open(self) -> None:
         """Make tables and connectors, and wait for the first watermark of each shard."""
@@ -80,6 +81,7 @@ class Proof:
             for number, address in enumerate(busy, self._writers)
         ]
         self._writers += len(writers)
+        self._loading = writers
         self.observer = Observer(self.home.addresses.warehouse_url, self.home.name)
         for thread in (*writers, self.observer):
             thread.start()
@@ -118,6 +120,16 @@ class Proof:
             return all(known.get(shard, 0.0) > beyond for shard in shards or SHARDS)
 
         wait_for(there, patience, lambda: f"watermarks beyond {beyond}: {self.watermarks()}\n{self.tails()}")
+
+    def await_commit(self, shard: str, table: str, after: float) -> float:
+        """Wait for a row that the load has changed after a time; gives when it was acknowledged."""
+
+        def times() -> list[float]:
+            logs = (log for writer in self._loading for log in list(writer.log))
+            return [change.acknowledged for row, change in logs if row[:2] == (shard, table)]
+
+        wait_for(lambda: max(times(), default=0.0) > after, PATIENCE, f"a change of {table} on {shard}")
+        return min(time for time in times() if time > after)
 
     def pause(self, shard: str) -> float:
         """Pause a shard's connector, and return when it had paused."""

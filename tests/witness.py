@@ -116,6 +116,10 @@ class Observer(threading.Thread):
                 if not self.sights or sight.watermarks != self.sights[-1].watermarks:
                     self.sights.append(sight)
 
+    def saw(self, shard: str, beyond: float) -> bool:
+        """Tell whether a shard's watermark was seen beyond a time."""
+        return any((sight.watermarks.get(shard) or 0.0) > beyond for sight in list(self.sights))
+
     def _look(self, connection: psycopg.Connection) -> Sight:
         with connection.transaction():
             marks = connection.execute(

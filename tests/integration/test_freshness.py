@@ -23,7 +23,7 @@ pytestmark = pytest.mark.stack
 @pytest.fixture(scope="module")
 def proof(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
     folder = tmp_path_factory.mktemp("watermarks")
-    with estate(addresses, folder, "watermarks", shards=3) as home:
+    with estate(addresses, folder, "watermarks", shards=3, session_ms=60_000) as home:  # who is frozen keeps its own
         made = Proof(home, folder)
         try:
             made.open()
@@ -64,7 +64,8 @@ def test_a_sink_whose_watermarks_come_too_early_is_seen(proof: Proof) -> None:
     with proof.load():
         proof.await_watermarks(time.time())
         frozen = proof.freeze(owner)
-        proof.await_watermarks(frozen + 2, shard)
+        written = proof.await_commit(shard, table, frozen)
+        wait_for(lambda: proof.observer.saw(shard, written), PATIENCE, "the watermark beyond a row that is not there")
         owner.send(signal.SIGCONT)
     assert proof.broken()
 
