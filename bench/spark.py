@@ -18,13 +18,19 @@ class Spark:
     """
 
     def __init__(self, script: Path, folder: Path) -> None:
-        command, environment = spark_command(script)
+        command, environment = spark_command(script.resolve())
         self._log, self._folder = folder.with_suffix(".log"), folder
         self.answered = 0
         """How often it has answered: before it has, it is cold."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                env=environment,
+                cwd=folder.parent,  # Spark leaves things where it runs
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
 
     def ask(self, **asked: Any) -> Any:

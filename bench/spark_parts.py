@@ -47,7 +47,7 @@ def spark_command(script: Path) -> tuple[list[str], dict[str, str]]:
                 _fetch(jar, home / "jars")
             (home / ".ready").touch()
     jars = ",".join(str(path) for path in sorted((home / "jars").glob("*.jar")))
-    beside = str(Path(__file__).parent)  # spark_session.py
+    beside = str(Path(__file__).resolve().parent)  # spark_session.py
     environment = {**os.environ, "BENCH_JARS": jars, "JAVA_HOME": str(_java()), "PYTHONPATH": beside}
     environment["PYSPARK_PYTHON"] = str(python)  # for functions of Python's
     environment["SPARK_LOCAL_IP"] = "127.0.0.1"  # nobody else is to reach it
