@@ -22,14 +22,17 @@ def looks(*verdicts: Verdict) -> tuple[Callable[[], list[ShardStatus]], Iterator
     return lambda: [ShardStatus("shard0", Verdict.STREAMING), ShardStatus("shard1", next(left))], left
 
 
-@pytest.mark.parametrize("passing", [Verdict.STARTING, Verdict.STUCK])
+PASSING = [Verdict.STARTING, Verdict.STUCK, Verdict.MISSING]
+
+
+@pytest.mark.parametrize("passing", PASSING)
 def test_a_stream_between_two_tasks_is_waited_for(passing: Verdict) -> None:
     look, left = looks(passing, passing, Verdict.STREAMING, Verdict.FAILED)
     assert [each.verdict for each in settled(look, LONG)] == [Verdict.STREAMING, Verdict.STREAMING]
     assert list(left) == [Verdict.FAILED]
 
 
-@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.STARTING, Verdict.STUCK}))
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - set(PASSING)))
 def test_what_will_not_change_by_itself_is_told_at_once(verdict: Verdict) -> None:
     look, left = looks(verdict, Verdict.STREAMING)
     assert settled(look, LONG)[1].verdict is verdict

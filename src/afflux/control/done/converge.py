@@ -86,4 +86,6 @@ def apply_topology(
     to, tell = servers(topology), report or (lambda *_: None)
     plan = make_plan(topology, observe(topology, to, only=only), leave=leave, only=only)
     outcomes = Run(topology, to, wait, tell, parallel).carry_out(plan)
-    return Report(plan, tuple(outcomes), tuple(settled(lambda: status(topology, only=only), min(wait, SETTLE_SECONDS))))
+    well = not plan.problems and not plan.refused and all(outcome.done for outcome in outcomes)
+    statuses = settled(lambda: status(topology, only=only), min(wait, SETTLE_SECONDS) if well else 0)
+    return Report(plan, tuple(outcomes), tuple(statuses))

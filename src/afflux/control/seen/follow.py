@@ -31,8 +31,8 @@ SETTLED = frozenset({Verdict.STREAMING, Verdict.PAUSED, Verdict.LOST})
 SETTLE_SECONDS = 15.0
 """How long a stream that was seen to flow may be between two tasks: Connect's workers share them out anew, and a new
 connector's slot is read while it is made, and then again after the first copy (observed)."""
-PASSING = frozenset({Verdict.STARTING, Verdict.STUCK})
-"""Verdicts of a stream between two tasks."""
+PASSING = frozenset({Verdict.STARTING, Verdict.STUCK, Verdict.MISSING})
+"""Verdicts of a stream between two tasks; Connect does not list a connector that was made a moment ago (observed)."""
 TASKS_SECONDS = 3.0
 """Between two looks at the tasks that make copies; Connect tells of all connectors at once."""
 STEP = 0.1
