@@ -70,7 +70,10 @@ INSERT = f"insert into {{schema}}.t select n, {ROW} from generate_series({{first
 UPDATE = "update {schema}.t set customer = customer + 1, amount = amount + 1, note = 'changed' where id between {first} and {last}"
 DELETE = "delete from {schema}.t where id between {first} and {last} and id % 20 = 0"
 CONTENT = "select count(*), md5(string_agg(md5(t::text), '' order by id)) from (select id, customer, name, note, amount, paid, ratio, born, made, token, details from {schema}.t) t"
-OTHERS = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+OTHERS = """
+select count(*) from pg_stat_activity
+where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name like %s
+"""
 STEP = 1000
 LAST = 1_000_000_000
 """Rows from here on are written last, enough of them that each partition has some."""
@@ -112,7 +115,7 @@ class Bench:
             host=shard.host,
             port=shard.port,
             target=target,
-            warehouse=f"postgresql://afflux:${{file:{self.to.secrets}:warehouse_password}}@127.0.0.1:{port}/dw",
+            warehouse=f"postgresql://afflux:${{file:{self.to.secrets}:warehouse_password}}@127.0.0.1:{port}/dw?application_name={self.name}",
             sink=sink,
         )
         path = self.folder / f"{target}.yaml"
@@ -206,8 +209,8 @@ class Bench:
 
     def _warehouse_cpu(self) -> float:
         with psycopg.connect(self.to.warehouse_url, autocommit=True) as warehouse:
-            for _ in range(50):  # a backend that ends just now is counted nowhere; one of somebody else may stay
-                if warehouse.execute(OTHERS).fetchall() == [(0,)]:
+            for _ in range(50):  # a backend that ends just now is counted nowhere
+                if warehouse.execute(OTHERS, [f"{self.name}%"]).fetchall() == [(0,)]:
                     break
                 time.sleep(0.1)
         times = self.warehouse.cpu_times()

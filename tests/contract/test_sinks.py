@@ -10,6 +10,7 @@ import pytest
 from afflux.errors import Fenced, RefusedError, SinkError, TableError
 from afflux.sinks.batch import DELETED, MOVED_AT, SEQUENCE, Batch, Span, TableChanges, TableName, TargetColumn, Truncate
 from afflux.sinks.sql.postgresql import PostgresSink
+from afflux.sinks.sql.session import connect
 from afflux.types.postgres import PgType, pg_type
 from targets import ID, META, NOTE, ONE, ZERO, PostgresTarget, Target, batch, changes, content
 
@@ -278,6 +279,13 @@ def test_an_update_of_a_row_that_was_never_here_is_said_and_not_made_up(warehous
     with pytest.raises(TableError, match=r"1 row\(s\) came without a large unchanged value \(of note\)"):
         sink.apply(batch(0, changes(target, [("s", 1, False, 1, None)], masked={"note": [True]})))
     target.close()
+
+
+def test_what_the_url_sets_is_kept_but_for_what_exact_values_rest_on(warehouse_url: str) -> None:
+    more = "?application_name=mine&options=-c%20work_mem%3D9MB%20-c%20datestyle%3DSQL"
+    with connect(warehouse_url.partition("?")[0] + more) as session:
+        shown = [session.execute(f"SHOW {name}").fetchone() for name in ("application_name", "work_mem", "datestyle")]
+    assert shown == [("mine",), ("9MB",), ("ISO, YMD",)]
 
 
 def test_a_wrong_password_is_not_waited_for(warehouse_url: str) -> None:

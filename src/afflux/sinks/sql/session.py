@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
 
 from afflux.errors import SinkError
 
@@ -31,9 +32,11 @@ def connect(url: str) -> psycopg.Connection:
     """Open a session; each statement is a transaction of its own unless one is begun.
 
     Args:
-        url: a libpq URL, secrets resolved.
+        url: a libpq URL, secrets resolved; what it sets is kept, but for the options that exact values rest on.
     """
-    return psycopg.connect(url, autocommit=True, **_SETTINGS)  # type: ignore[arg-type]  # libpq's own keywords
+    given = conninfo_to_dict(url)
+    options = f"{given.get('options') or ''} {_SETTINGS['options']}"
+    return psycopg.connect(autocommit=True, **{**_SETTINGS, **given, "options": options})  # type: ignore[arg-type]  # libpq's own keywords
 
 
 @contextmanager
