@@ -3,7 +3,8 @@
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from signal import SIGCONT
@@ -258,3 +259,13 @@ class Arena:
             tables="\n".join(tables),
             sink=json.dumps(self.ground.sink(port)),
         )
+
+
+@contextmanager
+def opened(arena: Arena) -> Iterator[Arena]:
+    """Open an arena, and close it in the end, also where it could not be opened whole."""
+    try:
+        arena.open()
+        yield arena
+    finally:
+        arena.close()

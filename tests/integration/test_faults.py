@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from afflux.stack import Stack
-from chaos.arena import Arena
+from chaos.arena import Arena, opened
 from chaos.catalogue import FAULTS, LAKE
 from chaos.play import play
 from chaos.seed import SEED
@@ -24,12 +24,8 @@ SELECTION = (
 
 @pytest.fixture(scope="module")
 def arena(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    arena = Arena(stack, tmp_path_factory.mktemp("faults"), "faults", partitions=1, seed=SEED)
-    try:
-        arena.open()
-        yield arena
-    finally:
-        arena.close()
+    with opened(Arena(stack, tmp_path_factory.mktemp("faults"), "faults", partitions=1, seed=SEED)) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", SELECTION)
@@ -48,12 +44,9 @@ LAKE_SELECTION = (
 @pytest.fixture(scope="module")
 def lake(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder = tmp_path_factory.mktemp("lake_faults")
-    arena = Arena(stack, folder, f"lakefaults{os.getpid()}", partitions=1, seed=SEED, lake=folder / "lake")
-    try:
-        arena.open()
-        yield arena
-    finally:
-        arena.close()
+    name = f"lakefaults{os.getpid()}"
+    with opened(Arena(stack, folder, name, partitions=1, seed=SEED, lake=folder / "lake")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", LAKE_SELECTION)

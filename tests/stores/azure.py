@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import shutil
 import subprocess
@@ -18,8 +17,7 @@ import requests
 from afflux.stack.cache import cache_folder
 from afflux.stack.filelock import locked
 from afflux.stack.ports import HOST, find_free
-from chaos.waiting import wait_for
-from stores.served import BUCKET, Served, answers
+from stores.served import BUCKET, Served, process
 
 VERSION = "3.35.0"
 """The newest that runs on Node.js 20."""
@@ -73,26 +71,18 @@ def program() -> Path:
     return folder / "node_modules" / ".bin" / "azurite-blob"
 
 
+QUIET = ("--silent", "--disableTelemetry", "--skipApiVersionCheck")
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[Azure]:
     """Run a server with an empty container."""
     server = Azure(find_free(f"{folder} azure", ()))
     command = [str(program()), "--blobHost", HOST, "--blobPort", str(server.port), "--location", str(folder / "data")]
     login = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{server.secret}"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
-            env={**os.environ, **login},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_for(lambda: answers(server.port), 60, (folder / "log").read_text)
+    with process([*command, *QUIET], login, folder / "log", server.port):
         server.make_bucket()
         yield server
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

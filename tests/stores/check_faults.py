@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from afflux.stack import Stack
-from chaos.arena import Arena
+from chaos.arena import Arena, opened
 from chaos.catalogue import LAKE, STORE
 from chaos.play import play
 from chaos.seed import SEED
@@ -25,12 +25,8 @@ FAULTS = STORE | {name: LAKE[name] for name in DEATHS}
 def arena(stack: Stack, served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder = tmp_path_factory.mktemp("faults")
     name = f"storefaults{served.port}x{os.getpid()}"
-    made = Arena(stack, folder, name, partitions=1, seed=SEED, lake=served)
-    try:
-        made.open()
+    with opened(Arena(stack, folder, name, partitions=1, seed=SEED, lake=served)) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.mark.parametrize("name", FAULTS)

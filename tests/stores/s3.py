@@ -12,8 +12,7 @@ from pathlib import Path
 from afflux.stack.cache import cache_folder
 from afflux.stack.filelock import locked
 from afflux.stack.ports import HOST, find_free
-from chaos.waiting import wait_for
-from stores.served import BUCKET, Served, answers
+from stores.served import BUCKET, Served, process
 
 VERSION = "1.8.0"
 
@@ -60,14 +59,8 @@ def running(folder: Path) -> Iterator[S3]:
     server = S3(find_free(f"{folder} s3", ()))
     login = {"ROOT_ACCESS_KEY": "afflux", "ROOT_SECRET_KEY": server.secret}
     command = [str(program()), "--quiet", "--port", f"{HOST}:{server.port}", "posix", str(folder / "data")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, **login}, stdout=log, stderr=log)
-    try:
-        wait_for(lambda: answers(server.port), 30, (folder / "log").read_text)
+    with process(command, login, folder / "log", server.port):
         yield server
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def topics(
     else:
         show_data(rows, output)
     if problem.problem:
-        say(f"{problem.problem}")
+        say(problem.problem)
         say(f"  hint: {problem.hint}")
     raise typer.Exit(1 if problem.problem else 0)
 
