@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from afflux.clients.postgres import session
 from afflux.clients.servers import Servers, login, servers
+from afflux.control.planned.changes import some_of
 from afflux.control.planned.masks import INSTALL, LACKS
 from afflux.control.seen.observe import WORKERS, required
 from afflux.control.seen.world import ShardWorld
@@ -63,7 +64,7 @@ def _places(places: Sequence[str], most: int = 5) -> str:
     if len(places) == 1:
         return places[0]
     names = [place.removeprefix("shard ") for place in places]
-    return "shards " + ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return f"shards {some_of(names, most)}"
 
 
 def _plugins(to: Servers) -> dict[str, str] | Finding:

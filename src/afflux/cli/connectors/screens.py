@@ -9,6 +9,7 @@ from rich.text import Text
 from afflux import control
 from afflux.cli.connectors.options import hint
 from afflux.cli.terminal import Terminal, fit, say
+from afflux.control.planned.changes import some_of
 
 NAMED = 8
 """Shards that are named one by one."""
@@ -93,9 +94,7 @@ def grouped(said: Iterable[Said]) -> list[tuple[str, str, str]]:
 
 
 def _names(said: Sequence[Said]) -> str:
-    names = [each.shard or "all" for each in said]
-    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + rest
+    return some_of([each.shard or "all" for each in said], NAMED)
 
 
 def _way(refusal: control.Refusal) -> str:

@@ -1,6 +1,6 @@
 """Old against new, key by key, without secrets: how actions and refusals say what they are about (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from afflux.clients.catalog import Publication
@@ -53,3 +53,9 @@ def _options(publication: Publication | None) -> dict[str, str]:
         "publish_via_partition_root": str(publication.via_root).lower(),
         "filters": "yes" if publication.filtered else "none",
     }
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Say some names of many, in their order: `a, b and 3 more`."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from afflux.clients.catalog import Relation
+from afflux.control.planned.changes import some_of
 from afflux.control.seen.world import Problem
 from afflux.control.wanted.desired import Desired
 from afflux.control.wanted.masks import can_mask, masks_of
@@ -62,6 +63,5 @@ def turned(
             yield f"{whose}: the mask of {_listed(other)} changes, for rows as they change (`afflux tables resync` for all)"
 
 
-def _listed(names: Collection[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(sorted(names)[:most]) + more
+def _listed(columns: Collection[str]) -> str:
+    return some_of(sorted(columns), 5)

@@ -17,7 +17,7 @@ from afflux.control.planned.actions import (
     SetPublication,
     StartConnector,
 )
-from afflux.control.planned.changes import Change, difference
+from afflux.control.planned.changes import Change, difference, some_of
 from afflux.control.seen.copies import COPIES, Signal, copies, due, plain, still_due
 from afflux.control.seen.neighbours import finished
 from afflux.control.seen.partitions import SINCE, attached
@@ -169,8 +169,7 @@ def _connector(
 
 def _differ(changes: Sequence[Change], most: int = 2) -> str:
     """Say which properties differ, a few of many by name."""
-    rest = f" and {len(changes) - most} more" if len(changes) > most else ""
-    return f"its {', '.join(change.key for change in changes[:most])}{rest} differ{'s' if len(changes) == 1 else ''}"
+    return f"its {some_of([change.key for change in changes], most)} differ{'s' if len(changes) == 1 else ''}"
 
 
 def _since(seen: ShardWorld) -> dict[str, str]:

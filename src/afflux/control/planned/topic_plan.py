@@ -5,7 +5,7 @@ from typing import Final
 
 from afflux.clients.topics import Topic
 from afflux.control.planned.actions import Action, CreateTopics, Refusal, Risk, SetTopic
-from afflux.control.planned.changes import Change, difference
+from afflux.control.planned.changes import Change, difference, some_of
 
 _FOREVER: Final = -1
 _Set = dict[str, str]
@@ -24,8 +24,8 @@ def topic_steps(
     """
     missing = tuple(topic for topic in wanted if topic.name not in existing)
     if missing:
-        rest = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        what, reason = f"topic {missing[0].name}{rest}", "they are missing" if rest else "it is missing"
+        what = f"topic {some_of([topic.name for topic in missing], 1)}"
+        reason = "they are missing" if len(missing) > 1 else "it is missing"
         yield CreateTopics(shard=shard, object=what, reason=reason, topics=missing)
     for topic in wanted:
         if found := existing.get(topic.name):

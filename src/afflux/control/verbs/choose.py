@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from afflux.control.planned.changes import some_of
 from afflux.errors import UsageError
 
 
@@ -24,11 +25,6 @@ def choose(patterns: Collection[str], known: Iterable[str], *, what: str = "shar
             near = get_close_matches(pattern, names, n=1)
             raise UsageError(
                 f"there is no {what} {pattern!r}",
-                hint=f"Did you mean {near[0]}?" if near else f"There are {_listed(names)}.",
+                hint=f"Did you mean {near[0]}?" if near else f"There are {some_of(sorted(names), 10) or 'none'}.",
             )
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
-
-
-def _listed(names: Collection[str], most: int = 10) -> str:
-    shown = ", ".join(sorted(names)[:most]) or "none"
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
