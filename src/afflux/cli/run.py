@@ -1,5 +1,6 @@
 """`afflux run`: the sink daemon."""
 
+import gc
 import os
 import signal
 from typing import Annotated
@@ -15,6 +16,10 @@ from afflux.stream.daemon import Daemon
 from afflux.topology.watch import Watched
 
 log = structlog.get_logger()
+
+_MESSAGES_A_LOOK = 100_000
+"""How many objects come before Python looks for garbage among them. At its own 700 it goes through the messages of a
+batch again and again, which took a sixth of all time (observed); they are never garbage that it has to find."""
 
 
 def run(
@@ -37,6 +42,7 @@ def run(
     reread every 10 s and on SIGHUP; SIGTERM finishes the batch in flight and leaves.
     """
     logs.configure(log_level)
+    gc.set_threshold(_MESSAGES_A_LOOK)
     faults.arm(os.environ.get(faults.VARIABLE, ""))
     follows = Watched(topology)
     declared = follows.load()

@@ -54,9 +54,9 @@ class Decoder:
             kind = (message.topic(), value[:WIRE_HEADER], (message.key() or b"")[:WIRE_HEADER])
             group = split.get(kind)
             if group is None:
-                group = split[kind] = Group(first=message)
+                group = split[kind] = Group(first=message, heads={kind[1]})
             group.sequences.append(sequence)
-            group.bodies.append(value[WIRE_HEADER:])
+            group.values.append(value)
         named = self._named
         joined: dict[int, tuple[Reading, Group]] = {}
         for kind, group in split.items():
@@ -65,7 +65,8 @@ class Decoder:
                 continue
             _, whole = joined.setdefault(id(reading), (reading, Group(first=group.first)))
             whole.sequences += group.sequences
-            whole.bodies += group.bodies
+            whole.values += group.values
+            whole.heads |= group.heads
         return [read(reading, group, messages, named) for reading, group in joined.values()]
 
     def _named(self, prefixes: pl.Series, *, shared: bool) -> pl.Series:

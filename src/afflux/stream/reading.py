@@ -62,7 +62,7 @@ def read(reading: Reading, group: Group, messages: Sequence[Message], named: Nam
         TableError: the topic has several partitions, and its table needs an order that they lose.
     """
     try:
-        events = reading.container.decode(group.bodies)
+        events = reading.container.decode(group.values, group.heads)
     except Exception as error:
         raise poison(reading.written, group, messages, error) from error
     source = events["source"].struct

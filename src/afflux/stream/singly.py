@@ -8,15 +8,18 @@ from typing import Any
 import fastavro
 
 from afflux.errors import DecodeError, PoisonError
+from afflux.sinks.batch import WIRE_HEADER
 from afflux.stream.decoded import Message
 
 
 @dataclass(slots=True)
 class Group:
-    """Messages of one topic with one pair of schemas: their order of arrival, and their bodies."""
+    """Messages of one topic with one pair of schemas: their order of arrival, and their values."""
 
     sequences: list[int] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+    heads: set[bytes] = field(default_factory=set)
+    """What the values begin with."""
     first: Message | None = None
     """For messages of errors."""
 
@@ -29,7 +32,8 @@ def source_of(schema: dict[str, Any], group: Group) -> dict[str, Any]:
     """
     parsed = fastavro.parse_schema(schema)
     reasons = {}
-    for sequence, body in zip(group.sequences, group.bodies, strict=True):
+    for sequence, value in zip(group.sequences, group.values, strict=True):
+        body = value[WIRE_HEADER:]
         reason = _unreadable(parsed, body)
         if not reason:
             event: Any = fastavro.schemaless_reader(io.BytesIO(body), parsed, None)
@@ -43,7 +47,8 @@ def poison(schema: dict[str, Any], group: Group, messages: Sequence[Message], er
     """Find the bodies that are not of their schema; gives the error to be raised instead of `error`."""
     parsed = fastavro.parse_schema(schema)
     reasons = {}
-    for sequence, body in zip(group.sequences, group.bodies, strict=True):
+    for sequence, value in zip(group.sequences, group.values, strict=True):
+        body = value[WIRE_HEADER:]
         reason = _unreadable(parsed, body)
         if reason:
             reasons[sequence] = f"{place(messages[sequence])}: {reason}"

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,17 @@ def test_changed_bytes_are_refused_or_are_another_event(data: st.DataObject) -> 
             value[place:place] = data.draw(st.binary(max_size=12))
     messages[1]._value = bytes(value)
     refused(wire, messages)
+
+
+def test_events_that_are_right_only_when_read_as_one_are_each_refused() -> None:
+    wire = Wire()
+    right, first, second = (row(wire, "c", number, "a note", number) for number in range(3))
+    before, after = first._value or b"", second._value or b""
+    # One event has lost its last byte, and the next has it in front of its own.
+    first._value, second._value = before[:-1], after[:5] + before[-1:] + after[5:]
+    with pytest.raises(PoisonError) as poison:
+        Decoder(wire.schema, Router(topology()), {"shard0": "shard0"}).decode([right, first, second])
+    assert set(poison.value.reasons) == {1, 2}
 
 
 @given(st.binary(max_size=300), st.none() | st.binary(max_size=60))
