@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path(".afflux"))
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000])
     parser.add_argument("--keys", nargs="+", choices=["clustered", "random"], default=["clustered", "random"])
-    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=200_000, help="events in a batch, of both; they divide the others")
     parser.add_argument("--runs", type=int, default=3)
     wishes = parser.parse_args()

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -64,6 +65,11 @@ def table_of(lake: DeltaTarget, name: str = "t") -> DeltaTable:
     found = lake.store.open(place(TableName(lake.schema, name)))
     assert found is not None
     return found
+
+
+def compressions(lake: DeltaTarget) -> set[str]:
+    files = [pq.ParquetFile(file).metadata for file in table_of(lake).file_uris()]
+    return {file.row_group(0).column(0).compression for file in files}
 
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -450,6 +456,19 @@ def test_small_files_are_put_together_and_whoever_reads_an_older_version_goes_on
     assert len(reader.file_uris()) == 9
     assert sorted(pl.read_delta(reader)["id"]) == list(range(9))
     assert content(lake, "id") == [(n,) for n in range(12)]
+
+
+def test_files_are_compressed_alike_by_whatever_writes_them(lake: DeltaTarget) -> None:
+    sink, found = kept(lake, small_files=3).sink(), set[str]()
+    sink.claim([ZERO])
+    for n in range(5):  # new rows, an update, a compaction, a wider column
+        columns = (ID, TargetColumn("v", pg_type("INT8" if n == 4 else "INT4")))
+        rows = [("s", 1, False, n, n), ("s", 2, False, 0, n)]
+        sink.apply(batch(n, changes(lake, rows, columns)))
+        found |= compressions(lake)
+    target = Tables(lake.store, "_afflux", lake.config).at(place(TableName(lake.schema, "t")))
+    Keeper(lake.store, lake.config.upkeep).order(target, ["id"])
+    assert found | compressions(lake) == {"ZSTD"}
 
 
 def test_files_are_left_as_they_are_where_another_program_sees_to_them(lake: DeltaTarget) -> None:

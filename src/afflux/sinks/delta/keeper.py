@@ -19,7 +19,7 @@ from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from afflux.sinks.delta.ordering import put_in_order
-from afflux.sinks.delta.store import Store
+from afflux.sinks.delta.store import COMPRESSED, Store
 from afflux.sinks.delta.target import Target
 from afflux.sinks.delta.upkeep import Files, Job, Wear, due
 from afflux.sinks.reference.settle import KIND
@@ -95,7 +95,9 @@ class Keeper:
         done = put_in_order(
             self._store,
             target,
-            lambda table, commit: table.optimize.compact(target_size=size, commit_properties=commit),
+            lambda table, commit: table.optimize.compact(
+                target_size=size, writer_properties=COMPRESSED, commit_properties=commit
+            ),
         )
         log.info("compacted", table=target.name, files=done["numFilesRemoved"], into=done["numFilesAdded"])
         return done
@@ -107,7 +109,9 @@ class Keeper:
         done = put_in_order(
             self._store,
             target,
-            lambda table, commit: table.optimize.z_order([*order_by], target_size=size, commit_properties=commit),
+            lambda table, commit: table.optimize.z_order(
+                [*order_by], target_size=size, writer_properties=COMPRESSED, commit_properties=commit
+            ),
         )
         log.info(
             "put in order", table=target.name, by=[*order_by], files=done["numFilesRemoved"], into=done["numFilesAdded"]

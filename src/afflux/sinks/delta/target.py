@@ -11,7 +11,7 @@ from deltalake.schema import Schema
 
 from afflux.sinks.batch import OFFSET, PARTITION, TOPIC
 from afflux.sinks.delta.statements import literal, literals, updates, wanted
-from afflux.sinks.delta.store import Store, unfolded
+from afflux.sinks.delta.store import COMPRESSED, Store, unfolded
 from afflux.sinks.reference.columns import (
     CURRENT,
     END_OFFSET,
@@ -100,6 +100,7 @@ class Target:
             pa.RecordBatchReader.from_batches(wanted, written()),
             mode="overwrite",
             schema_mode="overwrite",
+            writer_properties=COMPRESSED,
             commit_properties=CommitProperties(max_commit_retries=_ONCE),
         )
         self._read_schema()
@@ -176,6 +177,7 @@ class Target:
                 source_alias="s",
                 target_alias="t",
                 streamed_exec=False,  # the source's least and greatest keys choose the files (observed on 1.6.6)
+                writer_properties=COMPRESSED,
                 commit_properties=CommitProperties(app_transactions=said, max_commit_retries=_ONCE),
             )
             .when_matched_delete(f"s.{GONE}")
@@ -232,10 +234,11 @@ class Target:
 
     def _update(self, wanted: str, updates: dict[str, str]) -> None:
         commit = CommitProperties(max_commit_retries=_ONCE)
-        self.table.update(predicate=wanted, updates=updates, commit_properties=commit)
+        self.table.update(predicate=wanted, updates=updates, writer_properties=COMPRESSED, commit_properties=commit)
 
     def _delete(self, wanted: str) -> None:
-        self.table.delete(wanted, commit_properties=CommitProperties(max_commit_retries=_ONCE))
+        commit = CommitProperties(max_commit_retries=_ONCE)
+        self.table.delete(wanted, writer_properties=COMPRESSED, commit_properties=commit)
 
     def _append(self, effect: Effect, rows: pl.DataFrame, commit: CommitProperties) -> dict[str, Any]:
         named = {name: rows[f"c{i}"] for i, name in enumerate(effect.names)} | {SYNCED_AT: rows["now"]}
@@ -245,7 +248,7 @@ class Target:
         return {"num_target_rows_inserted": rows.height}
 
     def _add(self, rows: pa.Table, commit: CommitProperties) -> None:
-        write_deltalake(self.table, rows, mode="append", commit_properties=commit)
+        write_deltalake(self.table, rows, mode="append", writer_properties=COMPRESSED, commit_properties=commit)
 
     def _read_schema(self) -> None:
         self.types, self.key = read_schema(self._arrow(), self._names)
