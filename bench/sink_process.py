@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +27,14 @@ class Cost:
     rss: float
 
 
-def take(topology: Path, log: Path, events: int | None = None) -> Cost:
+def take(topology: Path, log: Path, events: int | None = None, environment: Mapping[str, str] | None = None) -> Cost:
     """Let `afflux run` take all that is in a topology's topics.
 
     Args:
         topology: its file.
         log: where to write what it says.
         events: how many it must have taken; None: as many as there are.
+        environment: variables that the topology refers to.
 
     Raises:
         SystemExit: it has failed, or taken another number.
@@ -40,7 +42,7 @@ def take(topology: Path, log: Path, events: int | None = None) -> Cost:
     command = [sys.executable, "-m", "afflux", "run", "-t", str(topology), "--until-caught-up"]
     most, ready, cpu = 0, 0.0, 0.0
     with log.open("wb") as out:
-        process = psutil.Popen(command, stdout=out, stderr=out, env={**os.environ, "BENCH_NONE": "x"})
+        process = psutil.Popen(command, stdout=out, stderr=out, env={**os.environ, **(environment or {})})
         while process.poll() is None:
             most = max(most, resident(process))
             ready = ready or (busy(process) if b"partitions assigned" in log.read_bytes() else 0.0)
