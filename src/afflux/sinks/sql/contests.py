@@ -15,6 +15,7 @@ from psycopg import sql
 
 from afflux.sinks.batch import TableName
 from afflux.sinks.sql.meta import Meta
+from afflux.sinks.sql.session import by_key
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.statements import identifier
 
@@ -83,8 +84,9 @@ class Contests:
             "DELETE FROM afflux.contested d USING (SELECT c.ctid AS at FROM afflux.contested c, LATERAL {version} r, {t} t "
             "WHERE {of} AND ({shard} = c.shard OR {marked}) AND {same}) x WHERE d.ctid = x.at"
         )
-        for statement in ([make_room] if meta.keeping.soft else []) + [show, forget]:
-            connection.execute(sql.SQL(statement).format(**parts))
+        with by_key(connection):
+            for statement in ([make_room] if meta.keeping.soft else []) + [show, forget]:
+                connection.execute(sql.SQL(statement).format(**parts))
 
     def _gather(self, connection: psycopg.Connection, stage: Stage) -> None:
         """Find the keys that two shards hold, and bring all their versions together among the contested ones."""
@@ -124,17 +126,19 @@ class Contests:
                 "CREATE TEMPORARY TABLE contested_keys ON COMMIT DROP AS "
                 "WITH twice AS (SELECT {numbered} FROM {s} GROUP BY {numbered} HAVING count(DISTINCT shard) > 1) "
                 "SELECT DISTINCT {names} FROM {s} s WHERE EXISTS (SELECT FROM {held} h WHERE {in_held}) "
-                "OR EXISTS (SELECT FROM {t} t WHERE {shard} <> s.shard AND {in_table}) "
+                # Not EXISTS, for which PostgreSQL may read the whole target: a value is looked for row by row.
+                "OR (SELECT true FROM {t} t WHERE {shard} <> s.shard AND {in_table} LIMIT 1) "
                 "OR EXISTS (SELECT FROM twice w WHERE {in_twice})"
             ).format(**parts)
         )
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO afflux.contested SELECT {topology}, {target}, {shard}, {lsn}, {source_ts}, "
-                "clock_timestamp(), row_to_json(t) FROM {t} t JOIN {keys} k ON {same}"
-            ).format(**parts)
-        )
-        connection.execute(sql.SQL("DELETE FROM {t} t USING {keys} k WHERE {same}").format(**parts))
+        with by_key(connection):
+            connection.execute(
+                sql.SQL(
+                    "INSERT INTO afflux.contested SELECT {topology}, {target}, {shard}, {lsn}, {source_ts}, "
+                    "clock_timestamp(), row_to_json(t) FROM {t} t JOIN {keys} k ON {same}"
+                ).format(**parts)
+            )
+            connection.execute(sql.SQL("DELETE FROM {t} t USING {keys} k WHERE {same}").format(**parts))
         connection.execute(sql.SQL("DROP TABLE {held}").format(**parts))
         connection.execute(hold)
 

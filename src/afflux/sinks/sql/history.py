@@ -14,6 +14,7 @@ from psycopg import sql
 from afflux.errors import IncompleteError
 from afflux.sinks.batch import OP, TableChanges
 from afflux.sinks.sql.moves import Moves
+from afflux.sinks.sql.session import by_key
 from afflux.sinks.sql.stage import Stage
 
 # What is unchanged and unknown is that of the version before, which tells since when the row is there, too.
@@ -130,12 +131,14 @@ class History:
             if "r" in ops:
                 self._drop_repeats(connection, stage, cuts="t" in ops)
         if ops:
-            _do(connection, stage, _END, enders=_enders(stage, ops))
+            with by_key(connection):
+                _do(connection, stage, _END, enders=_enders(stage, ops))
         if ops - {"t", "d"}:
             _do(connection, stage, _BEGIN, cuts=_cuts(some="t" in ops), ender=_ender(some="t" in ops))
 
     def _fill(self, connection: psycopg.Connection, stage: Stage) -> None:
-        _do(connection, stage, _FILL)
+        with by_key(connection):
+            _do(connection, stage, _FILL)
         if stage.masked:
             events = [event for (event,) in _do(connection, stage, _INCOMPLETE)]
             if events:
@@ -144,7 +147,9 @@ class History:
     def _drop_repeats(self, connection: psycopg.Connection, stage: Stage, *, cuts: bool) -> None:
         _do(connection, stage, _REPEATS, cuts=_cuts(some=cuts))
         if connection.execute("SELECT EXISTS (SELECT FROM pg_temp.repeats WHERE repeats)").fetchone() == (True,):
-            for statement in (_SEEN_AGAIN, _SAID_AGAIN, _DROP_REPEATS):
+            with by_key(connection):
+                _do(connection, stage, _SEEN_AGAIN)
+            for statement in (_SAID_AGAIN, _DROP_REPEATS):
                 _do(connection, stage, statement)
         connection.execute("DROP TABLE pg_temp.repeats")
 

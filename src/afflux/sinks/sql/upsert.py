@@ -7,6 +7,7 @@ from afflux.sinks.batch import TableChanges, TableName, Truncate
 from afflux.sinks.sql import statements
 from afflux.sinks.sql.contests import Contests
 from afflux.sinks.sql.moves import Moves
+from afflux.sinks.sql.session import by_key
 from afflux.sinks.sql.stage import Stage
 from afflux.sinks.sql.tables import Tables
 from afflux.sinks.sql.truncations import Truncations
@@ -63,11 +64,12 @@ class Upsert:
         upserts, deletes = connection.execute(stage.count()).fetchone() or (0, 0)
         if alone and shared_keys:
             self._contests.take(connection, stage)
-        if deletes:
-            for statement in stage.delete():
-                connection.execute(statement)
-        if upserts:
-            _upsert(connection, stage, upserts, alone=alone)
+        with by_key(connection):
+            if deletes:
+                for statement in stage.delete():
+                    connection.execute(statement)
+            if upserts:
+                _upsert(connection, stage, upserts, alone=alone)
         if alone and not changes.with_shard:
             key = changes.key or self._tables.key(connection, changes.table)
             self._contests.settle(connection, changes.table, key, stage.meta)
@@ -90,7 +92,8 @@ class Upsert:
         if changes.key and self._moves.waiting(connection, changes.table):
             self._moves.join(connection, stage)
         if changes.several:
-            self._moves.wait(connection, stage)
+            with by_key(connection):
+                self._moves.wait(connection, stage)
 
 
 def _upsert(connection: psycopg.Connection, stage: Stage, rows: int, *, alone: bool) -> None:
