@@ -57,6 +57,10 @@ _LOCKS = 0x0AFF
 """The class of the advisory locks of target tables."""
 
 
+_SLICE = 5_000
+"""Rows that are sent at a time, so that PostgreSQL reads them while the next are written."""
+
+
 class Writer(Protocol):
     """Writes staged changes into tables of one mode."""
 
@@ -304,7 +308,8 @@ def _lock(connection: psycopg.Connection, table: TableName, *, alone: bool) -> N
 def _copy(connection: psycopg.Connection, rows: pl.DataFrame, stage: Stage) -> None:
     if rows.height:
         with connection.cursor().copy(stage.copy()) as copy:
-            copy.write(_csv(rows, stage))
+            for part in rows.iter_slices(_SLICE):
+                copy.write(_csv(part, stage))
 
 
 def _csv(rows: pl.DataFrame, stage: Stage) -> bytes:
