@@ -35,7 +35,7 @@ _SETTINGS: dict[str, Any] = {
     "fetch.wait.max.ms": 100,
     "queued.max.messages.kbytes": 131_072,
     # By itself the library rests for a second once 100,000 messages wait for us, which we take in a fifth (observed).
-    "fetch.queue.backoff.ms": 10,
+    "fetch.queue.backoff.ms": 50,
     "topic.metadata.refresh.interval.ms": 30_000,
     "allow.auto.create.topics": False,
 }
