@@ -1,6 +1,5 @@
 """What a batch costs PostgreSQL goes by the batch, not by the table: a target is not read from end to end."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +19,6 @@ KEEPINGS = {
     "rows that stay": Keeping(soft=True),
     "versions": Keeping(Mode.HISTORY),
 }
-
-
-@pytest.fixture
-def target(warehouse_url: str) -> Iterator[PostgresTarget]:
-    made = PostgresTarget(warehouse_url)
-    yield made
-    made.close()
 
 
 def events(
@@ -59,9 +51,8 @@ def rows_read(url: str, target: PostgresTarget, changed: int) -> int:
 
 @pytest.mark.parametrize("keeping", KEEPINGS.values(), ids=KEEPINGS)
 @pytest.mark.parametrize("contested", [False, True], ids=["one shard's", "contested"])
-def test_a_batch_reads_fewer_rows_than_the_target_has(
-    warehouse_url: str, target: PostgresTarget, keeping: Keeping, contested: bool
-) -> None:
+def test_a_batch_reads_fewer_rows_than_the_target_has(warehouse_url: str, keeping: Keeping, contested: bool) -> None:
+    target = PostgresTarget(warehouse_url)
     sink = target.sink()
     sink.claim([ZERO, ONE])
     sink.apply(batch(0, events(target, keeping, [("s", 1, False, n, "a") for n in range(TABLE)], op="c")))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from afflux.clients.catalog import Column, Relation
+from afflux.control.planned.changes import some_of
 from afflux.control.planned.checks import problems
 from afflux.control.seen.world import ShardWorld
 from afflux.control.wanted.desired import desired
@@ -106,5 +107,4 @@ def _names(tables: Iterable[Relation]) -> set[tuple[str, str]]:
 
 
 def _listed(columns: Collection[Column], most: int = 5) -> str:
-    shown = [f"{column.schema}.{column.table}.{column.name}" for column in list(columns)[:most]]
-    return ", ".join(shown) + (f" and {len(columns) - most} more" if len(columns) > most else "")
+    return some_of([f"{column.schema}.{column.table}.{column.name}" for column in columns], most)

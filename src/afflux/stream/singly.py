@@ -33,10 +33,9 @@ def source_of(schema: dict[str, Any], group: Group) -> dict[str, Any]:
     parsed = fastavro.parse_schema(schema)
     reasons = {}
     for sequence, value in zip(group.sequences, group.values, strict=True):
-        body = value[WIRE_HEADER:]
-        reason = _unreadable(parsed, body)
+        reason = _unreadable(parsed, value)
         if not reason:
-            event: Any = fastavro.schemaless_reader(io.BytesIO(body), parsed, None)
+            event: Any = fastavro.schemaless_reader(io.BytesIO(value[WIRE_HEADER:]), parsed, None)
             source: dict[str, Any] = event["source"]
             return source
         reasons[sequence] = f"{place(group.first)} or after: {reason}"
@@ -44,12 +43,11 @@ def source_of(schema: dict[str, Any], group: Group) -> dict[str, Any]:
 
 
 def poison(schema: dict[str, Any], group: Group, messages: Sequence[Message], error: Exception) -> Exception:
-    """Find the bodies that are not of their schema; gives the error to be raised instead of `error`."""
+    """Find the values that are not of their schema; gives the error to be raised instead of `error`."""
     parsed = fastavro.parse_schema(schema)
     reasons = {}
     for sequence, value in zip(group.sequences, group.values, strict=True):
-        body = value[WIRE_HEADER:]
-        reason = _unreadable(parsed, body)
+        reason = _unreadable(parsed, value)
         if reason:
             reasons[sequence] = f"{place(messages[sequence])}: {reason}"
     if reasons:
@@ -57,7 +55,8 @@ def poison(schema: dict[str, Any], group: Group, messages: Sequence[Message], er
     return DecodeError(f"{place(group.first)} or after: {error}", hint="each of these events can be read alone")
 
 
-def _unreadable(parsed: Any, body: bytes) -> str:
+def _unreadable(parsed: Any, value: bytes) -> str:
+    body = value[WIRE_HEADER:]
     stream = io.BytesIO(body)
     try:
         fastavro.schemaless_reader(stream, parsed, None)

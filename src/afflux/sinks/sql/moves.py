@@ -14,6 +14,7 @@ from psycopg import sql
 
 from afflux.errors import IncompleteError
 from afflux.sinks.batch import TableName
+from afflux.sinks.sql.session import by_key
 from afflux.sinks.sql.stage import Stage
 
 _KEPT_DAYS = 7
@@ -105,18 +106,19 @@ class Moves:
         """Set staged rows aside whose departed halves have not come; not those that are here and read again."""
         if not stage.masked:
             return
-        self._do(
-            connection,
-            stage,
-            "WITH waiting AS (DELETE FROM {s} s WHERE NOT s.deleted AND s.moved_at IS NOT NULL AND ({masked}) "
-            "AND NOT EXISTS (SELECT FROM {t} t WHERE {shard} = s.shard AND {newer} AND {in_table}) RETURNING s.*) "
-            "INSERT INTO afflux.moves (topology, target, shard, lsn, half, at, unknown, version) "
-            "SELECT {topology}, {target}, s.shard, s.moved_at, 'arrived', clock_timestamp(), "
-            "{unknown}, {whole} FROM waiting s ON CONFLICT (topology, target, shard, lsn, half) DO NOTHING",
-            unknown=stage.unknown(),
-            whole=stage.version(None),
-            newer=sql.SQL("{} >= s.moved_at").format(stage.ours("lsn")),
-        )
+        with by_key(connection):
+            self._do(
+                connection,
+                stage,
+                "WITH waiting AS (DELETE FROM {s} s WHERE NOT s.deleted AND s.moved_at IS NOT NULL AND ({masked}) "
+                "AND NOT EXISTS (SELECT FROM {t} t WHERE {shard} = s.shard AND {newer} AND {in_table}) RETURNING s.*) "
+                "INSERT INTO afflux.moves (topology, target, shard, lsn, half, at, unknown, version) "
+                "SELECT {topology}, {target}, s.shard, s.moved_at, 'arrived', clock_timestamp(), "
+                "{unknown}, {whole} FROM waiting s ON CONFLICT (topology, target, shard, lsn, half) DO NOTHING",
+                unknown=stage.unknown(),
+                whole=stage.version(None),
+                newer=sql.SQL("{} >= s.moved_at").format(stage.ours("lsn")),
+            )
 
     def waiting(self, connection: psycopg.Connection, table: TableName) -> bool:
         """Tell whether any arrived row of a table waits for its departed half.

@@ -56,7 +56,6 @@ log = structlog.get_logger()
 _LOCKS = 0x0AFF
 """The class of the advisory locks of target tables."""
 
-
 _SLICE = 5_000
 """Rows that are sent at a time, so that PostgreSQL reads them while the next are written."""
 

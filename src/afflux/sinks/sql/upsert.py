@@ -1,5 +1,7 @@
 """Tables that hold each row as it is now: the steps by which a staged batch becomes rows of the target."""
 
+from contextlib import nullcontext
+
 import psycopg
 
 from afflux.errors import IncompleteError
@@ -64,7 +66,8 @@ class Upsert:
         upserts, deletes = connection.execute(stage.count()).fetchone() or (0, 0)
         if alone and shared_keys:
             self._contests.take(connection, stage)
-        with by_key(connection):
+        # Rows that are whole find the target's by its key in any case: ON CONFLICT.
+        with by_key(connection) if deletes or stage.masked else nullcontext():
             if deletes:
                 for statement in stage.delete():
                     connection.execute(statement)
@@ -92,8 +95,7 @@ class Upsert:
         if changes.key and self._moves.waiting(connection, changes.table):
             self._moves.join(connection, stage)
         if changes.several:
-            with by_key(connection):
-                self._moves.wait(connection, stage)
+            self._moves.wait(connection, stage)
 
 
 def _upsert(connection: psycopg.Connection, stage: Stage, rows: int, *, alone: bool) -> None:
